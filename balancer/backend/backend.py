@@ -1,0 +1,195 @@
+"""One backend: who serves the next request, and who waits.
+
+`assign` is the one place where a request gets its server: the cookie's if that is usable, else the balance algorithm's
+among the active servers, else the first usable backup. A request holds its server's slot from then until `release`, which
+offers the slot to whoever has waited longest.
+"""
+
+from typing import Final
+
+from balancer import model
+from balancer.backend.balance import ALGORITHMS
+from balancer.backend.balance.algorithm import Algorithm
+from balancer.backend.counters import Counters
+from balancer.backend.events import EventLog
+from balancer.backend.persistence import Persistence
+from balancer.backend.queue import Queue, Waiter
+from balancer.backend.server import Server
+
+ASSIGNED: Final = 0
+QUEUED: Final = 1
+NO_SERVER: Final = 2
+
+
+class Request(Waiter):
+    """A request as a backend sees it: which server its cookie bound it to, which one it has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.server: Server | None = None  # whose slot it holds
+        self.bound_to: Server | None = None  # whom a valid cookie named
+        self.avoid: Server | None = None  # who just failed it
+
+    def slot_offered(self, server: Server) -> None:
+        """The wait is over: the request now holds a slot of `server`."""
+        raise AssertionError("the exchange goes on from here")
+
+
+class Backend:
+    """The living side of a `backend` section or of the servers' half of a `listen`."""
+
+    def __init__(self, config: model.Backend, events: EventLog, now: float) -> None:
+        self.config = config
+        self.name: str = config.name
+        self.number: int = config.number
+        self.events = events
+        self.counters = Counters()
+        self.servers: list[Server] = [Server(server, config.name, now) for server in config.servers]
+        self.backups: list[Server] = [server for server in self.servers if server.is_backup]
+        self.algorithm: Algorithm = ALGORITHMS[config.balance]([server for server in self.servers if not server.is_backup])
+        self.persistence: Persistence | None = None if config.cookie is None else Persistence(config.cookie, self.servers)
+        self.queue = Queue()
+        self.changed_at: float = now
+        self.downtime_s: float = 0.0
+        self.transitions_down: int = 0
+        self.is_disabled: bool = config.disabled
+        self.was_up: bool = self.is_up()
+
+    def __repr__(self) -> str:
+        return f"<Backend {self.name} {self.status_text()} active={self.active_count()} queue={self.queue.length}>"
+
+    def active_count(self) -> int:
+        """Servers that take new visitors."""
+        return sum(1 for server in self.servers if not server.is_backup and server.is_balanced())
+
+    def backup_count(self) -> int:
+        """Backup servers that could take new visitors."""
+        return sum(1 for server in self.backups if server.is_balanced())
+
+    def is_up(self) -> bool:
+        """Whether any server could take a new visitor."""
+        return any(server.is_balanced() for server in self.servers)
+
+    def status_text(self) -> str:
+        """UP or DOWN, as the statistics show it; a backend without servers is UP."""
+        return "UP" if not self.servers or self.is_up() else "DOWN"
+
+    def assign(self, request: Request, now: float) -> int:
+        """Gives the request a server and its slot (ASSIGNED), a place in a queue (QUEUED), or neither (NO_SERVER)."""
+        bound = request.bound_to
+        if bound is not None and request.avoid is not bound and bound.is_usable() and not bound.is_queue_full():
+            if bound.has_slot() and bound.queue.length == 0:
+                self._take(request, bound, now)
+                return ASSIGNED
+            self._wait(request, bound.queue, bound.counters, now)
+            return QUEUED
+        server = self.algorithm.next(request.avoid)
+        if server is None:
+            if self.active_count() == 0:
+                server = self._first_backup()
+                if server is None:
+                    return NO_SERVER
+                if server.has_slot() and server.queue.length == 0:
+                    server.counters.selected += 1
+                    self.counters.selected += 1
+                    self._take(request, server, now)
+                    return ASSIGNED
+            self._wait(request, self.queue, self.counters, now)
+            return QUEUED
+        server.counters.selected += 1
+        self.counters.selected += 1
+        self._take(request, server, now)
+        return ASSIGNED
+
+    def release(self, request: Request, now: float) -> None:
+        """Takes the slot back and offers it to the request that has waited longest for it."""
+        server = request.server
+        assert server is not None
+        request.server = None
+        server.release_slot()
+        if server.queue.length or self.queue.length:
+            self.offer_slots(server, now)
+
+    def leave_queue(self, request: Request) -> None:
+        """The request gives up waiting."""
+        queue = request.waits_in
+        assert queue is not None
+        queue.leave(request)
+        if queue is self.queue:
+            self.counters.queue_cur -= 1
+            return
+        for server in self.servers:
+            if server.queue is queue:
+                server.counters.queue_cur -= 1
+                return
+
+    def offer_slots(self, server: Server, now: float) -> None:
+        """Gives free slots of `server` to those who wait, in the order in which they came."""
+        while server.has_slot() and server.is_usable():
+            own = server.queue.first()
+            common = self.queue.first() if server.is_balanced() and self._serves_new(server) else None
+            waiter = own if common is None or (own is not None and own.queued_at <= common.queued_at) else common
+            if waiter is None:
+                return
+            assert isinstance(waiter, Request)
+            self.leave_queue(waiter)
+            if waiter is common:
+                server.counters.selected += 1
+                self.counters.selected += 1
+            self._take(waiter, server, now)
+            waiter.slot_offered(server)
+
+    def server_changed(self, server: Server, was_up: bool, now: float) -> None:
+        """Brings order, queues and sums up to date after a transition or a new weight."""
+        if not server.is_backup:
+            self.algorithm.changed(server)
+        is_up = server.is_up()
+        if is_up != was_up:
+            server.state_changed(now, was_up)
+            if not is_up:
+                server.transitions_down += 1
+                server.pool.close()
+        backend_up = self.is_up()
+        if backend_up != self.was_up:
+            if self.was_up:
+                self.transitions_down += 1
+            else:
+                self.downtime_s += now - self.changed_at
+            self.changed_at = now
+            self.was_up = backend_up
+
+    def requeue(self, server: Server) -> list[Request]:
+        """Takes everyone out of a server's queue; the caller sends them elsewhere."""
+        moved: list[Request] = []
+        while True:
+            waiter = server.queue.first()
+            if waiter is None:
+                return moved
+            assert isinstance(waiter, Request)
+            self.leave_queue(waiter)
+            moved.append(waiter)
+
+    def find_server(self, name: str) -> Server | None:
+        """The server of that name."""
+        for server in self.servers:
+            if server.name == name:
+                return server
+        return None
+
+    def _take(self, request: Request, server: Server, now: float) -> None:
+        assert request.server is None
+        request.server = server
+        server.take_slot(now)
+
+    def _wait(self, request: Request, queue: Queue, counters: Counters, now: float) -> None:
+        queue.join(request, now)
+        counters.queue_grows()
+
+    def _first_backup(self) -> Server | None:
+        for server in self.backups:
+            if server.is_balanced():
+                return server
+        return None
+
+    def _serves_new(self, server: Server) -> bool:
+        return not server.is_backup or (self.active_count() == 0 and self._first_backup() is server)

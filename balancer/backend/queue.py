@@ -1,0 +1,49 @@
+"""Requests that wait for a slot.
+
+A request waits in exactly one queue: its server's when a cookie binds it to that server, else its backend's. It leaves by a
+slot, by `timeout queue`, or because the client left. First come, first served; between a server's queue and its backend's
+the request that has waited longer goes first.
+"""
+
+from collections import deque
+
+
+class Waiter:
+    """A request as a queue sees it: the proxy's exchange derives from it."""
+
+    def __init__(self) -> None:
+        self.queued_at: float = 0.0
+        self.waits_in: "Queue | None" = None
+
+
+class Queue:
+    """First in, first out; one that leaves early is passed over when its turn comes."""
+
+    def __init__(self) -> None:
+        self.waiters: deque[Waiter] = deque()
+        self.length: int = 0
+
+    def join(self, waiter: Waiter, now: float) -> None:
+        """Appends a request that waits nowhere yet."""
+        assert waiter.waits_in is None
+        waiter.waits_in = self
+        waiter.queued_at = now
+        self.waiters.append(waiter)
+        self.length += 1
+
+    def leave(self, waiter: Waiter) -> None:
+        """The request gives up waiting."""
+        assert waiter.waits_in is self
+        waiter.waits_in = None
+        self.length -= 1
+        if not self.length:
+            self.waiters.clear()
+
+    def first(self) -> Waiter | None:
+        """Who has waited longest, None if nobody waits."""
+        while self.waiters:
+            waiter = self.waiters[0]
+            if waiter.waits_in is self:
+                return waiter
+            self.waiters.popleft()
+        return None

@@ -1,0 +1,101 @@
+"""Cookie and Set-Cookie fields, read the way HAProxy reads them.
+
+Names are compared octet by octet. Pairs are parted by `;` or `,` outside quotes; blanks (SP and HTAB, nothing else)
+around names, `=` and values do not count; a quoted value keeps its quotes, so it never equals a server's. Neighbours that
+are ill-formed are stepped over and passed on untouched.
+"""
+
+from typing import Final
+
+from mypy_extensions import i64
+
+SP: Final = 32
+HTAB: Final = 9
+SEMICOLON: Final = 59
+COMMA: Final = 44
+EQUALS: Final = 61
+QUOTE: Final = 34
+BACKSLASH: Final = 92
+
+
+def _pair_end(line: bytes, start: i64) -> i64:
+    """Where the pair that begins at `start` ends: at its delimiter or at the end of the line."""
+    length: i64 = len(line)
+    i = start
+    quoted = False
+    while i < length:
+        octet = line[i]
+        if quoted:
+            if octet == BACKSLASH:
+                i += 1
+            elif octet == QUOTE:
+                quoted = False
+        elif octet == QUOTE:
+            quoted = True
+        elif octet == SEMICOLON or octet == COMMA:
+            return i
+        i += 1
+    return length
+
+
+def _value_in(line: bytes, start: i64, end: i64, name: bytes) -> bytes | None:
+    """The value of the pair line[start:end] if its name is `name`."""
+    i = start
+    while i < end and (line[i] == SP or line[i] == HTAB):
+        i += 1
+    after: i64 = i + len(name)
+    if not line.startswith(name, i):
+        return None
+    while after < end and (line[after] == SP or line[after] == HTAB):
+        after += 1
+    if after >= end or line[after] != EQUALS:
+        return None
+    after += 1
+    while after < end and (line[after] == SP or line[after] == HTAB):
+        after += 1
+    stop = end
+    while stop > after and (line[stop - 1] == SP or line[stop - 1] == HTAB):
+        stop -= 1
+    return line[after:stop]
+
+
+def cookie_values(line: bytes, name: bytes) -> list[bytes]:
+    """The values of every pair called `name` in one Cookie field value, in order."""
+    values: list[bytes] = []
+    if line.find(name) < 0:
+        return values
+    length: i64 = len(line)
+    start: i64 = 0
+    while start < length:
+        end = _pair_end(line, start)
+        value = _value_in(line, start, end, name)
+        if value is not None:
+            values.append(value)
+        start = end + 1
+    return values
+
+
+def without_cookie(line: bytes, name: bytes) -> bytes:
+    """One Cookie field value with every pair called `name` cut out; b"" when nothing is left."""
+    if line.find(name) < 0:
+        return line
+    kept: list[bytes] = []
+    was_cut = False
+    length: i64 = len(line)
+    start: i64 = 0
+    while start < length:
+        end = _pair_end(line, start)
+        if _value_in(line, start, end, name) is not None:
+            was_cut = True
+        else:
+            pair = line[start:end].strip(b" \t")
+            if pair:
+                kept.append(pair)
+        start = end + 1
+    return b"; ".join(kept) if was_cut else line
+
+
+def is_set_cookie_of(value: bytes, name: bytes) -> bool:
+    """Whether a Set-Cookie field value sets the cookie `name`."""
+    equals = value.find(b"=")
+    return equals >= 0 and value[:equals].strip(b" \t") == name

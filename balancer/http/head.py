@@ -1,0 +1,616 @@
+"""Request and response heads: each octet is looked at once, what is forwarded is kept as runs of the received bytes.
+
+A head is complete at the first empty line; until then `find_end` remembers where it stopped, so that a head that comes
+octet by octet costs no more than one that comes whole. Parsing refuses everything outside RFC 9112's grammar: bare CR or LF,
+folded lines, blanks before a colon, controls, differing lengths, codings other than one final `chunked`. Nothing is
+normalised silently: what is accepted is forwarded as received, less the hop-by-hop lines.
+
+`error` is 0 or the status that refuses the message (for a response: any non-zero value means 502).
+"""
+
+from typing import Final
+
+from mypy_extensions import i64
+
+from balancer.http.octets import CLASS, DIGIT, FIELD, HOST, TARGET, TCHAR, decimal
+
+CR: Final = 13
+LF: Final = 10
+SP: Final = 32
+HTAB: Final = 9
+COLON: Final = 58
+
+LENGTH_DIGITS_MAX: Final = 18
+LEADING_EMPTY_LINES_MAX: Final = 4
+
+INCOMPLETE: Final = -1
+FORBIDDEN: Final = -2
+
+
+def find_end(data: bytes | bytearray, start: int) -> int:
+    """Looks for the empty line from `start`: the offset behind it, INCOMPLETE, or FORBIDDEN on a control octet.
+
+    After INCOMPLETE go on from three octets before the end of what has been seen.
+    """
+    length: i64 = len(data)
+    i: i64 = start
+    while i < length:
+        octet: i64 = data[i]
+        if octet < 32:
+            if octet == LF:
+                if i + 1 < length and data[i + 1] == LF:
+                    return int(i + 2)
+                if i + 2 < length and data[i + 1] == CR and data[i + 2] == LF:
+                    return int(i + 3)
+            elif octet != CR and octet != HTAB:
+                return FORBIDDEN
+        elif octet == 127:
+            return FORBIDDEN
+        i += 1
+    return INCOMPLETE
+
+
+def skip_empty_lines(data: bytes, start: int) -> int:
+    """The offset behind at most LEADING_EMPTY_LINES_MAX leading CRLFs (RFC 9112 2.2)."""
+    i = start
+    for _ in range(LEADING_EMPTY_LINES_MAX):
+        if not data.startswith(b"\r\n", i):
+            break
+        i += 2
+    return i
+
+
+def is_host(value: bytes) -> bool:
+    """Whether a Host field value is `uri-host [":" port]`; the empty value is allowed (RFC 9110 7.2)."""
+    length: i64 = len(value)
+    i: i64 = 0
+    if length and value[0] == 91:  # [: an IP literal
+        close = value.find(b"]")
+        if close < 4:
+            return False
+        i = 1
+        while i < close:
+            octet = value[i]
+            if not (CLASS[octet] & HOST or octet == COLON) or octet == 37:
+                return False
+            i += 1
+        i = close + 1
+    else:
+        while i < length and value[i] != COLON:
+            if not CLASS[value[i]] & HOST:
+                return False
+            i += 1
+        if i == 0 and length:
+            return False
+    if i == length:
+        return True
+    if value[i] != COLON:
+        return False
+    if length - i > 6:
+        return False
+    i += 1
+    while i < length:
+        if not CLASS[value[i]] & DIGIT:
+            return False
+        i += 1
+    return True
+
+
+def _equals_folded(data: bytes, start: i64, lowered: bytes) -> bool:
+    """Whether data[start:] begins with `lowered`, ASCII case aside."""
+    length: i64 = len(lowered)
+    i: i64 = 0
+    while i < length:
+        octet: i64 = data[start + i]
+        if 65 <= octet <= 90:
+            octet += 32
+        if octet != lowered[i]:
+            return False
+        i += 1
+    return True
+
+
+def list_elements(value: bytes) -> list[bytes]:
+    """The non-empty elements of a comma list, lower case, blanks (SP, HTAB) trimmed."""
+    return [element for element in [part.strip(b" \t").lower() for part in value.split(b",")] if element]
+
+
+# Why a field is of interest, by its lower-case name. All others are forwarded without a second look.
+HOST_FIELD: Final = 1
+CONNECTION_FIELD: Final = 2
+LENGTH_FIELD: Final = 3
+CODING_FIELD: Final = 4
+COOKIE_FIELD: Final = 5
+SET_COOKIE_FIELD: Final = 6
+CACHE_CONTROL_FIELD: Final = 7
+UPGRADE_FIELD: Final = 8
+EXPECT_FIELD: Final = 9
+DROPPED_FIELD: Final = 10
+WEBSOCKET_KEY_FIELD: Final = 11
+WEBSOCKET_ACCEPT_FIELD: Final = 12
+SHADOW_FIELD: Final = 13
+AUTHENTICATE_FIELD: Final = 14
+
+
+def classify(data: bytes, start: i64, length: i64) -> i64:
+    """Which field of interest the name data[start:start+length] is, 0 for none."""
+    if length == 4:
+        return HOST_FIELD if _equals_folded(data, start, b"host") else 0
+    if length == 6:
+        if _equals_folded(data, start, b"cookie"):
+            return COOKIE_FIELD
+        return EXPECT_FIELD if _equals_folded(data, start, b"expect") else 0
+    if length == 10:
+        if _equals_folded(data, start, b"connection"):
+            return CONNECTION_FIELD
+        if _equals_folded(data, start, b"keep-alive"):
+            return DROPPED_FIELD
+        return SET_COOKIE_FIELD if _equals_folded(data, start, b"set-cookie") else 0
+    if length == 14:
+        if _equals_folded(data, start, b"content-length"):
+            return LENGTH_FIELD
+        if _equals_folded(data, start, b"http2-settings"):
+            return DROPPED_FIELD
+        return SHADOW_FIELD if _equals_folded(data, start, b"content_length") else 0
+    if length == 17:
+        if _equals_folded(data, start, b"transfer-encoding"):
+            return CODING_FIELD
+        if _equals_folded(data, start, b"sec-websocket-key"):
+            return WEBSOCKET_KEY_FIELD
+        return SHADOW_FIELD if _equals_folded(data, start, b"transfer_encoding") else 0
+    if length == 7:
+        return UPGRADE_FIELD if _equals_folded(data, start, b"upgrade") else 0
+    if length == 2:
+        return DROPPED_FIELD if _equals_folded(data, start, b"te") else 0
+    if length == 13:
+        return CACHE_CONTROL_FIELD if _equals_folded(data, start, b"cache-control") else 0
+    if length == 15:
+        return SHADOW_FIELD if _equals_folded(data, start, b"x_forwarded_for") else 0
+    if length == 16:
+        if _equals_folded(data, start, b"proxy-connection"):
+            return DROPPED_FIELD
+        return AUTHENTICATE_FIELD if _equals_folded(data, start, b"www-authenticate") else 0
+    if length == 18:
+        return AUTHENTICATE_FIELD if _equals_folded(data, start, b"proxy-authenticate") else 0
+    if length == 20:
+        return WEBSOCKET_ACCEPT_FIELD if _equals_folded(data, start, b"sec-websocket-accept") else 0
+    return 0
+
+
+class Head:
+    """What requests and responses have in common."""
+
+    def __init__(self, data: bytes, start: int, end: int) -> None:
+        self.data = data
+        self.start = start
+        self.end = end
+        self.error: int = 0
+        self.minor: int = 1  # of the version as received
+        self.kept: list[bytes] = []  # runs of lines to be forwarded, start line excluded
+        self.field_octets: int = 0  # names and values, as HAProxy counts them
+        self.fields_begin: int = 0
+        self.content_length: int = -1
+        self.is_chunked: bool = False
+        self.has_coding: bool = False
+        self.connection: list[bytes] = []  # elements of all Connection lines
+        self.upgrade: bytes = b""
+        self.adds_length: bool = False  # the Content-Length line had to go: write it afresh
+
+    def _scan_fields(self, begin: int, field_count_max: int) -> None:
+        """Reads the lines from `begin` to the empty line; sets `error` and stops at the first that is ill-formed."""
+        data = self.data
+        classes = CLASS
+        i: i64 = begin
+        end: i64 = self.end - 2
+        run: i64 = i
+        count: i64 = 0
+        octets: i64 = 0
+        self.fields_begin = begin
+        while i < end:
+            line: i64 = i
+            while classes[data[i]] & TCHAR:
+                i += 1
+            name_length: i64 = i - line
+            if name_length == 0 or data[i] != COLON:
+                self.error = 400
+                return
+            i += 1
+            while data[i] == SP or data[i] == HTAB:
+                i += 1
+            value: i64 = i
+            while classes[data[i]] & FIELD:
+                i += 1
+            stop: i64 = i
+            if data[i] != CR or data[i + 1] != LF:
+                self.error = 400
+                return
+            i += 2
+            while stop > value and (data[stop - 1] == SP or data[stop - 1] == HTAB):
+                stop -= 1
+            count += 1
+            if count > field_count_max:
+                self.error = 400
+                return
+            octets += name_length + stop - value
+            kind = classify(data, line, name_length)
+            if kind and not self._field(int(kind), data[value:stop]):
+                if line > run:
+                    self.kept.append(data[run:line])
+                run = i
+                if self.error:
+                    return
+        if i != end:
+            self.error = 400
+            return
+        if end > run:
+            self.kept.append(data[run:end])
+        self.field_octets = int(octets)
+        self._judge_length()
+        if self.connection:
+            self._remove_nominated()
+
+    def _field(self, kind: int, value: bytes) -> bool:
+        """Takes note of a field of interest; False drops its line."""
+        raise AssertionError("request and response differ")
+
+    def _length(self, value: bytes) -> bool:
+        number = decimal(value, LENGTH_DIGITS_MAX)
+        if number < 0:
+            # RFC 9110 8.6: a list of one and the same number may be taken as that number.
+            elements = value.split(b",")
+            number = decimal(elements[0].strip(b" \t"), LENGTH_DIGITS_MAX)
+            for element in elements:
+                if number < 0 or decimal(element.strip(b" \t"), LENGTH_DIGITS_MAX) != number:
+                    self.error = 400
+                    return False
+            self.adds_length = True
+            is_kept = False
+        else:
+            is_kept = self.content_length < 0
+        if self.content_length >= 0 and self.content_length != number:
+            self.error = 400
+            return False
+        self.content_length = number
+        return is_kept
+
+    def _judge_length(self) -> None:
+        if self.has_coding and self.content_length >= 0:
+            # RFC 9112 6.3: the coding wins and the length must not be forwarded.
+            self.kept = [remove_lines(b"".join(self.kept), [b"content-length"])]
+            self.content_length = -1
+            self.adds_length = False
+            self.connection.append(b"close")
+
+    def _remove_nominated(self) -> None:
+        names = [name for name in self.connection if name not in NEVER_NOMINATED]
+        if names:
+            self.kept = [remove_lines(b"".join(self.kept), names)]
+
+
+# What Connection cannot take away (RFC 9110 7.6.1): its own words, and what frames or routes the message.
+NEVER_NOMINATED: Final = frozenset(
+    [b"close", b"keep-alive", b"upgrade", b"host", b"content-length", b"transfer-encoding", b"cookie", b"set-cookie"]
+)
+
+
+def remove_lines(lines: bytes, names: list[bytes]) -> bytes:
+    """Field lines without those of these lower-case names. `lines` is well-formed."""
+    kept: list[bytes] = []
+    for line in lines.split(b"\r\n"):
+        if line and line[: line.find(b":")].lower() not in names:
+            kept.append(line + b"\r\n")
+    return b"".join(kept)
+
+
+class RequestHead(Head):
+    """One request head: data[start:end], the empty line included."""
+
+    def __init__(self, data: bytes, start: int, end: int, field_count_max: int) -> None:
+        super().__init__(data, start, end)
+        self.method: bytes = b""
+        self.target: bytes = b""
+        self.line_end: int = start  # the request line is data[start:line_end]
+        self.host: bytes = b""
+        self.has_host: bool = False
+        self.host_replaced: bool = False
+        self.cookies: list[bytes] = []
+        self.expects_continue: bool = False
+        self.websocket_key: bytes = b""
+        self._request_line()
+        if not self.error:
+            self._scan_fields(self.line_end + 2, field_count_max)
+        if not self.error:
+            self._judge()
+
+    def request_line(self) -> bytes:
+        """The line as received, for the log."""
+        return self.data[self.start : self.line_end]
+
+    def wants_close(self) -> bool:
+        """Whether the client's connection ends after this request."""
+        if self.minor == 0:
+            return b"keep-alive" not in self.connection or b"close" in self.connection
+        return bool(self.connection) and b"close" in self.connection
+
+    def wants_upgrade(self) -> bool:
+        """Whether an Upgrade may be passed on."""
+        return bool(self.upgrade)
+
+    def log_octets(self) -> int:
+        """The head's size as HAProxy's `bin` counts it."""
+        return 20 + len(self.method) + len(self.target) + 8 + self.field_octets + 1
+
+    def forwarded(self, fallback_host: bytes, cut_cookie: bytes) -> bytes:
+        """The head for the server. `cut_cookie` names the cookie to be removed (`indirect`), b"" for none."""
+        parts: list[bytes] = []
+        if self.minor == 1 and not self.host_replaced:
+            parts.append(self.data[self.start : self.line_end + 2])
+        else:
+            parts.append(b"%s %s HTTP/1.1\r\n" % (self.method, self.target))
+        if self.host_replaced:
+            parts.append(b"host: %s\r\n" % self.host)
+        elif not self.has_host:
+            parts.append(b"host: %s\r\n" % fallback_host)
+        if cut_cookie and self.cookies:
+            parts.append(without_cookie_lines(b"".join(self.kept), cut_cookie))
+        else:
+            parts.extend(self.kept)
+        if self.adds_length:
+            parts.append(b"content-length: %d\r\n" % self.content_length)
+        if self.upgrade:
+            parts.append(b"connection: Upgrade\r\n")
+        parts.append(b"\r\n")
+        return b"".join(parts)
+
+    def _request_line(self) -> None:
+        data = self.data
+        classes = CLASS
+        i: i64 = self.start
+        begin: i64 = i
+        while classes[data[i]] & TCHAR:
+            i += 1
+        if i == begin or data[i] != SP:
+            self.error = 400
+            return
+        self.method = data[begin:i]
+        i += 1
+        begin = i
+        while classes[data[i]] & TARGET:
+            i += 1
+        if i == begin or data[i] != SP or not data.startswith(b"HTTP/1.", i + 1):
+            self.error = 400
+            return
+        self.target = data[begin:i]
+        i += 8
+        minor: i64 = data[i] - 48
+        if (minor != 0 and minor != 1) or data[i + 1] != CR or data[i + 2] != LF:
+            self.error = 400
+            return
+        self.minor = int(minor)
+        self.line_end = int(i + 1)
+        if data[begin] != 47:
+            self._unusual_target()
+
+    def _unusual_target(self) -> None:
+        """absolute-form, asterisk-form; CONNECT is not served."""
+        if self.method == b"CONNECT":
+            self.error = 501
+            return
+        if self.target == b"*":
+            if self.method != b"OPTIONS":
+                self.error = 400
+            return
+        scheme_end = self.target.find(b"://")
+        if scheme_end < 0 or self.target[:scheme_end].lower() not in (b"http", b"https"):
+            self.error = 400
+            return
+        rest = self.target[scheme_end + 3 :]
+        end = len(rest)
+        for delimiter in (b"/", b"?"):
+            at = rest.find(delimiter)
+            if 0 <= at < end:
+                end = at
+        authority = rest[:end]
+        if not authority or b"@" in authority or not is_host(authority):
+            self.error = 400
+            return
+        path = rest[end:]
+        if not path.startswith(b"/"):
+            path = b"*" if self.method == b"OPTIONS" and not path else b"/" + path
+        self.target = path
+        self.host = authority
+        self.host_replaced = True
+
+    def _field(self, kind: int, value: bytes) -> bool:
+        if kind == COOKIE_FIELD:
+            self.cookies.append(value)
+            return True
+        if kind == HOST_FIELD:
+            if self.has_host or not is_host(value):
+                self.error = 400
+                return False
+            self.has_host = True
+            if self.host_replaced:
+                return False
+            self.host = value
+            return True
+        if kind == CONNECTION_FIELD:
+            self.connection.extend(list_elements(value))
+            return False
+        if kind == LENGTH_FIELD:
+            return self._length(value)
+        if kind == CODING_FIELD:
+            return self._coding(value)
+        if kind == UPGRADE_FIELD:
+            self.upgrade = value if not self.upgrade else self.upgrade + b", " + value
+            return True
+        if kind == EXPECT_FIELD:
+            self.expects_continue = value.lower() == b"100-continue"
+            return True
+        if kind == WEBSOCKET_KEY_FIELD:
+            self.websocket_key = value
+            return True
+        if kind == SHADOW_FIELD:
+            self.error = 400
+            return False
+        return kind != DROPPED_FIELD
+
+    def _coding(self, value: bytes) -> bool:
+        """Only one final `chunked`; another coding is 501, all else 400 (RFC 9112 6.1)."""
+        elements = list_elements(value)
+        if self.minor == 0 or self.has_coding or not elements:
+            self.error = 400
+        elif elements != [b"chunked"]:
+            known = elements[-1] == b"chunked" and elements.count(b"chunked") == 1
+            self.error = 501 if known else 400
+        self.has_coding = True
+        self.is_chunked = True
+        # `chunked,` is the same coding, but its empty element is not passed on.
+        if value.lower() != b"chunked":
+            self.kept.append(b"transfer-encoding: chunked\r\n")
+            return False
+        return True
+
+    def _judge(self) -> None:
+        if self.minor == 1 and not self.has_host and not self.host_replaced:
+            self.error = 400
+            return
+        if self.upgrade:
+            protocols = list_elements(self.upgrade)
+            if self.minor == 0 or b"upgrade" not in self.connection or b"h2c" in protocols or not protocols:
+                self.kept = [remove_lines(b"".join(self.kept), [b"upgrade"])]
+                self.upgrade = b""
+            elif protocols == [b"websocket"] and not self.websocket_key:
+                self.error = 400
+
+
+def without_cookie_lines(lines: bytes, name: bytes) -> bytes:
+    """Field lines with every pair of the cookie `name` cut out of the Cookie lines; a line left empty goes."""
+    from balancer.http.cookies import without_cookie
+
+    kept: list[bytes] = []
+    for line in lines.split(b"\r\n"):
+        if not line:
+            continue
+        colon = line.find(b":")
+        if colon == 6 and line[:colon].lower() == b"cookie":
+            value = line[colon + 1 :].strip(b" \t")
+            left = without_cookie(value, name)
+            if not left:
+                continue
+            if left is not value:
+                line = line[: colon + 1] + b" " + left
+        kept.append(line + b"\r\n")
+    return b"".join(kept)
+
+
+class ResponseHead(Head):
+    """One response head: data[start:end], the empty line included.
+
+    `own_cookie` is the name of the backend's cookie: a server's own Set-Cookie of that name is noted, and dropped unless
+    `preserve`. b"" for none.
+    """
+
+    def __init__(self, data: bytes, start: int, end: int, field_count_max: int, own_cookie: bytes, preserve: bool) -> None:
+        super().__init__(data, start, end)
+        self.status: int = 0
+        self.reason: bytes = b""
+        self.own_cookie = own_cookie
+        self.preserve = preserve
+        self.has_own_cookie: bool = False
+        self.cache_control: list[bytes] = []
+        self.websocket_accept: bytes = b""
+        self.is_connection_bound: bool = False  # NTLM or Negotiate: the connection carries one user's identity
+        self._status_line()
+        if not self.error:
+            self._scan_fields(self.fields_begin, field_count_max)
+
+    def keeps_alive(self) -> bool:
+        """Whether the server lets its connection be used again."""
+        if self.minor == 0:
+            return b"keep-alive" in self.connection and b"close" not in self.connection
+        return not self.connection or b"close" not in self.connection
+
+    def log_octets(self) -> int:
+        """The head's size as HAProxy's log counts it."""
+        return 20 + 8 + 3 + len(self.reason) + self.field_octets + 1
+
+    def forbids_storing(self) -> bool:
+        """Whether the server itself says, without field names, private or no-store."""
+        for value in self.cache_control:
+            for directive in list_elements(value):
+                if directive in (b"private", b"no-store"):
+                    return True
+        return False
+
+    def _status_line(self) -> None:
+        data = self.data
+        i: i64 = self.start
+        if not data.startswith(b"HTTP/1.", i):
+            self.error = 502
+            return
+        minor: i64 = data[i + 7] - 48
+        i += 8
+        if (minor != 0 and minor != 1) or data[i] != SP:
+            self.error = 502
+            return
+        self.minor = int(minor)
+        i += 1
+        status: i64 = 0
+        digits: i64 = 0
+        while digits < 3:
+            octet: i64 = data[i]
+            if octet < 48 or octet > 57:
+                self.error = 502
+                return
+            status = status * 10 + octet - 48
+            i += 1
+            digits += 1
+        if status < 100 or status > 999:
+            self.error = 502
+            return
+        self.status = int(status)
+        # The SP before an empty reason is often left out (RFC 9112 4).
+        if data[i] == SP:
+            i += 1
+            begin: i64 = i
+            while CLASS[data[i]] & FIELD:
+                i += 1
+            self.reason = data[begin:i]
+        if data[i] != CR or data[i + 1] != LF:
+            self.error = 502
+            return
+        self.fields_begin = int(i + 2)
+
+    def _field(self, kind: int, value: bytes) -> bool:
+        if kind == LENGTH_FIELD:
+            return self._length(value)
+        if kind == SET_COOKIE_FIELD:
+            if self.own_cookie and value[: value.find(b"=") + 1].rstrip(b"=").strip(b" \t") == self.own_cookie:
+                self.has_own_cookie = True
+                return self.preserve
+            return True
+        if kind == CACHE_CONTROL_FIELD:
+            self.cache_control.append(value)
+            return True
+        if kind == CONNECTION_FIELD:
+            self.connection.extend(list_elements(value))
+            return False
+        if kind == CODING_FIELD:
+            elements = list_elements(value)
+            if self.minor == 0 or self.has_coding or elements != [b"chunked"]:
+                self.error = 502
+            self.has_coding = True
+            self.is_chunked = True
+            return False  # written afresh by whoever knows the client's version
+        if kind == UPGRADE_FIELD:
+            self.upgrade = value
+            return self.status == 101
+        if kind == WEBSOCKET_ACCEPT_FIELD:
+            self.websocket_accept = value
+            return True
+        if kind == AUTHENTICATE_FIELD:
+            scheme = value[:9].lower()
+            self.is_connection_bound = self.is_connection_bound or scheme == b"negotiate" or scheme[:4] == b"ntlm"
+            return True
+        return kind != DROPPED_FIELD

@@ -1,0 +1,207 @@
+"""What a configuration means: frozen records that every later layer reads and none changes.
+
+`config` makes one `Model` from the files; an exchange keeps the model it began with, so a reload never changes a request
+half-way. Times are seconds as floats, 0.0 means "no limit"; sizes are octets; names are str, whatever goes on the wire is
+bytes. Nothing here opens a file, resolves a name or knows a socket.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+# Syslog severities (RFC 5424 6.2.1), the numbers that HAProxy's level names stand for.
+EMERG: Final = 0
+ALERT: Final = 1
+CRIT: Final = 2
+ERR: Final = 3
+WARNING: Final = 4
+NOTICE: Final = 5
+INFO: Final = 6
+DEBUG: Final = 7
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where something was declared, for messages."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True)
+class LogTarget:
+    """One `log` line: where lines go and which of them.
+
+    `kind` is "udp" (host, port), "unix" (path of a datagram socket), "stdout" or "stderr". Lines less severe than
+    `severity_max` are not sent; lines more severe than `severity_min` are sent as `severity_min`. `format` is "rfc3164" or
+    "raw" or "short" ("<PRI>message").
+    """
+
+    kind: str
+    host: str
+    port: int
+    path: str
+    facility: int
+    severity_max: int
+    severity_min: int
+    format: str
+    length_max: int
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class Bind:
+    """One listening address. `host` is "" for every IPv4 address, else a literal address as resolved at load."""
+
+    host: str
+    port: int
+    is_ipv6: bool
+    maxconn: int
+    name: str
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class CookieRule:
+    """`cookie NAME insert ...` of a backend."""
+
+    name: bytes
+    indirect: bool
+    nocache: bool
+    postonly: bool
+    preserve: bool
+    httponly: bool
+    secure: bool
+    domains: tuple[bytes, ...]
+    attrs: tuple[bytes, ...]
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class Server:
+    """One `server` line with its `default-server` already applied. `host` is a literal address, resolved at load."""
+
+    name: str
+    number: int  # position in its backend from 1: HAProxy's sid
+    host: str
+    port: int
+    is_ipv6: bool
+    cookie: bytes | None
+    check: bool
+    inter_s: float
+    fastinter_s: float  # 0.0: as inter_s
+    downinter_s: float  # 0.0: as inter_s
+    rise_count: int
+    fall_count: int
+    weight: int
+    backup: bool
+    disabled: bool
+    maxconn: int  # 0: no limit
+    maxqueue: int  # 0: no limit
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class Frontend:
+    """The client's side of a `frontend` or `listen` section."""
+
+    name: str
+    number: int  # HAProxy's iid; a listen section and its two halves share one
+    binds: tuple[Bind, ...]
+    maxconn: int  # 0: the process's
+    logs: tuple[LogTarget, ...]
+    log_format: str  # "none", "connect" (HAProxy's default line), "http" (option httplog)
+    dontlognull: bool
+    client_timeout_s: float
+    http_request_timeout_s: float
+    keep_alive_timeout_s: float
+    default_backend: str  # "" where there is none
+    exporter_path: bytes  # b"" where there is no prometheus-exporter
+    errorfiles: dict[int, bytes]
+    disabled: bool
+    is_listen: bool
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class Backend:
+    """The servers' side of a `backend` or `listen` section."""
+
+    name: str
+    number: int
+    servers: tuple[Server, ...]
+    balance: str  # "roundrobin"
+    cookie: CookieRule | None
+    retries: int
+    # 0: never; n > 0: on every n-th retry; n < 0: on the n-th last one (-1, the word without a number: on the last).
+    redispatch_interval: int
+    connect_timeout_s: float
+    server_timeout_s: float
+    queue_timeout_s: float  # 0.0: as connect_timeout_s
+    tunnel_timeout_s: float
+    check_timeout_s: float
+    maxconn: int
+    logs: tuple[LogTarget, ...]
+    errorfiles: dict[int, bytes]
+    disabled: bool
+    is_listen: bool
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class StatsSocket:
+    """One `stats socket`. `level` is "user", "operator" or "admin"; `mode` is None where the file gives none (then 0600)."""
+
+    path: str
+    mode: int | None
+    uid: int  # -1: unchanged
+    gid: int  # -1: unchanged
+    level: str
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class Global:
+    """The process: the sum of all `global` sections."""
+
+    logs: tuple[LogTarget, ...] = ()
+    log_tag: str = "haproxy"
+    maxconn: int = 0  # 0: as many as the descriptor limit carries
+    chroot: str = ""
+    pidfile: str = ""
+    uid: int = 0
+    gid: int = 0
+    user: str = ""  # as written, for messages
+    group: str = ""
+    daemon: bool = False
+    quiet: bool = False
+    strict_limits: bool = False
+    nbthread: int = 1
+    stats_sockets: tuple[StatsSocket, ...] = ()
+    stats_timeout_s: float = 10.0
+    hard_stop_after_s: float = 0.0
+    bufsize: int = 16384
+    maxrewrite: int = 1024
+    maxhdr: int = 101
+    node: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Model:
+    """One whole configuration. Proxies in the order of the files; the two halves of a listen section carry one name."""
+
+    process: Global
+    frontends: tuple[Frontend, ...]
+    backends: tuple[Backend, ...]
+    files: tuple[str, ...]
+    notices: tuple[str, ...] = field(default_factory=tuple)
+
+    def backend_named(self, name: str) -> Backend | None:
+        """The backend (or the servers' side of a listen section) of that name, None if there is none."""
+        for backend in self.backends:
+            if backend.name == name:
+                return backend
+        return None
