@@ -29,6 +29,12 @@ class Request(Waiter):
         self.server: Server | None = None  # whose slot it holds
         self.bound_to: Server | None = None  # whom a valid cookie named
         self.avoid: Server | None = None  # who just failed it
+        self.server_queue_position: int = 0
+        self.backend_queue_position: int = 0
+
+    def moved(self, now: float) -> None:
+        """The server that it waited for went down: it is to be balanced anew."""
+        raise AssertionError("the exchange goes on from here")
 
     def slot_offered(self, server: Server) -> None:
         """The wait is over: the request now holds a slot of `server`."""
@@ -114,10 +120,12 @@ class Backend:
         """The request gives up waiting."""
         queue = request.waits_in
         assert queue is not None
-        queue.leave(request)
+        position = queue.leave(request)
         if queue is self.queue:
             self.counters.queue_cur -= 1
+            request.backend_queue_position += position
             return
+        request.server_queue_position += position
         for server in self.servers:
             if server.queue is queue:
                 server.counters.queue_cur -= 1

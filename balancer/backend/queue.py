@@ -13,6 +13,7 @@ class Waiter:
 
     def __init__(self) -> None:
         self.queued_at: float = 0.0
+        self.queue_mark: int = 0
         self.waits_in: "Queue | None" = None
 
 
@@ -22,22 +23,26 @@ class Queue:
     def __init__(self) -> None:
         self.waiters: deque[Waiter] = deque()
         self.length: int = 0
+        self.left: int = 0  # how many have ever left
 
     def join(self, waiter: Waiter, now: float) -> None:
         """Appends a request that waits nowhere yet."""
         assert waiter.waits_in is None
         waiter.waits_in = self
         waiter.queued_at = now
+        waiter.queue_mark = self.left
         self.waiters.append(waiter)
         self.length += 1
 
-    def leave(self, waiter: Waiter) -> None:
-        """The request gives up waiting."""
+    def leave(self, waiter: Waiter) -> int:
+        """Takes a request out; returns how many have left since it joined, itself included (HAProxy's queue position)."""
         assert waiter.waits_in is self
         waiter.waits_in = None
         self.length -= 1
+        self.left += 1
         if not self.length:
             self.waiters.clear()
+        return self.left - waiter.queue_mark
 
     def first(self) -> Waiter | None:
         """Who has waited longest, None if nobody waits."""

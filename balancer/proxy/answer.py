@@ -1,0 +1,308 @@
+"""The answer to one request, from the server's octets to the client's.
+
+Interim answers pass as they are; the final head is written afresh from its kept lines, with the cookie and the connection's
+own lines behind the server's. The body is re-framed only where it must be: chunks are always parsed and written afresh, a
+length stays a length, and what a server ends by closing is ended by closing. A body that breaks off ends in an abort, never
+in a clean end.
+"""
+
+from base64 import b64encode
+from hashlib import sha1
+from typing import TYPE_CHECKING, Final
+
+from balancer.backend.persistence import DELETED, INSERTED, NONE, PRESERVED, VALID
+from balancer.http.framing import CHUNKED, LENGTH, NO_BODY, UNTIL_CLOSE, Body
+from balancer.http.head import FORBIDDEN, INCOMPLETE, ResponseHead, find_end, list_elements, remove_lines
+from balancer.proxy import phase as phases
+
+if TYPE_CHECKING:
+    from balancer.proxy.exchange import Exchange
+
+# A server that sends more interim heads than this has lost its way.
+INTERIM_COUNT_MAX: Final = 100
+# Up to here one joined write is cheaper than a vector.
+JOIN_OCTETS_MAX: Final = 65536
+WEBSOCKET_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 1.3
+CACHE_CONTROL_LINE: Final = b"cache-control: private\r\n"
+
+
+class Answer:
+    """See the module. Created when the request has been written to a connection."""
+
+    def __init__(self, exchange: "Exchange") -> None:
+        self.exchange = exchange
+        self.has_octets: bool = False  # something came from the server
+        self.has_begun: bool = False  # a final head was read
+        self.is_complete: bool = False  # the whole answer was handed to the client's side
+        self.status: int = -1
+        self.head: ResponseHead | None = None
+        self.body: Body | None = None
+        self.is_tunnel: bool = False
+        self.pending: bytes = b""
+        self.interim_count: int = 0
+        self.interim_octets: int = 0
+        self.tunnel_octets: int = 0
+        self.server_is_done: bool = False
+        self.keeps_server: bool = False
+        self.keeps_client: bool = False
+        self.cookie_letter: int = NONE
+
+    def logged_octets(self) -> int:
+        """What HAProxy would log as bytes read (operations 2)."""
+        octets = self.interim_octets + self.tunnel_octets
+        if self.head is not None and self.has_begun:
+            octets += self.head.log_octets()
+            body = self.body
+            if body is not None:
+                octets += body.data_octets
+                if body.kind == CHUNKED and body.is_done:
+                    octets += 1
+        return octets
+
+    def arrive(self, data: bytes, now: float) -> None:
+        """Octets from the server."""
+        if not self.has_octets:
+            self.has_octets = True
+            self.exchange.release_held()
+        if self.is_tunnel:
+            self.tunnel_octets += len(data)
+            self.exchange.client.send_body([data])
+            self.exchange.arm(now)
+        elif self.body is not None:
+            self._continue(data, now)
+        else:
+            self._read_head(data, now)
+
+    def server_ended(self, was_orderly: bool, now: float) -> None:
+        """The server sends no more; something had come from it."""
+        exchange = self.exchange
+        self.keeps_server = False
+        body = self.body
+        if self.is_tunnel:
+            if not was_orderly:
+                exchange.finish(phases.SERVER_ABORT, now)
+            elif exchange.client.has_ended:
+                exchange.finish(phases.NORMAL, now)
+            else:
+                self.server_is_done = True
+                exchange.client.send_end()
+        elif body is None:
+            exchange.finish(phases.SERVER_ABORT, now)
+        elif was_orderly and body.end_of_stream():
+            self._complete(now)
+        elif not self.is_complete:
+            exchange.finish(phases.SERVER_ABORT, now)
+
+    def client_half_closed(self, now: float) -> None:
+        """A tunnel's client sends no more."""
+        if self.server_is_done:
+            self.exchange.finish(phases.NORMAL, now)
+
+    def _read_head(self, data: bytes, now: float) -> None:
+        exchange = self.exchange
+        limits = exchange.services.limits
+        begin = 0
+        seen = len(self.pending)
+        if seen:
+            data = self.pending + data
+        while True:
+            end = find_end(data, max(begin, seen - 3))
+            if end == INCOMPLETE:
+                if len(data) - begin > limits.head_octets_max or (
+                    len(data) - begin >= 7 and not data.startswith(b"HTTP/1.", begin)
+                ):
+                    exchange.finish(phases.PROXY, now)
+                else:
+                    self.pending = data[begin:] if begin else data
+                    exchange.arm(now)
+                return
+            if end == FORBIDDEN or end - begin > limits.head_octets_max:
+                exchange.finish(phases.PROXY, now)
+                return
+            own, preserve = b"", False
+            if exchange.backend is not None:
+                persistence = exchange.backend.persistence
+                if persistence is not None:
+                    own, preserve = persistence.name, persistence.preserve
+            head = ResponseHead(data, begin, end, limits.field_count_max, own, preserve)
+            if head.error:
+                exchange.finish(phases.PROXY, now)
+                return
+            if head.status >= 200 or head.status == 101:
+                self.pending = b""
+                self.head = head
+                exchange.answered_at = now
+                if head.status == 101:
+                    self._switch(head, data[end:], now)
+                else:
+                    self._begin(head, data, end, now)
+                return
+            self.interim_count += 1
+            if self.interim_count > INTERIM_COUNT_MAX:
+                exchange.finish(phases.PROXY, now)
+                return
+            self._pass_interim(head)
+            begin = end
+            seen = 0
+
+    def _pass_interim(self, head: ResponseHead) -> None:
+        exchange = self.exchange
+        self.interim_octets += head.log_octets()
+        if exchange.head.minor == 1 and not exchange.client.is_gone:
+            line = b"HTTP/1.1 %d %s\r\n" % (head.status, head.reason)
+            exchange.client.send_head(line + b"".join(head.kept) + b"\r\n")
+
+    def _begin(self, head: ResponseHead, data: bytes, end: int, now: float) -> None:
+        exchange = self.exchange
+        request = exchange.head
+        status = head.status
+        if request.method == b"HEAD" or status == 204 or status == 304:
+            kind = NO_BODY
+        elif head.is_chunked:
+            kind = CHUNKED
+        else:
+            kind = LENGTH if head.content_length >= 0 else UNTIL_CLOSE
+        takes_chunks = kind == CHUNKED and request.minor == 1
+        body = Body(kind, head.content_length, takes_chunks)
+        self.body = body
+        self.status = status
+        self.keeps_server = head.keeps_alive() and kind != UNTIL_CLOSE and not head.is_connection_bound
+        is_delimited = kind == NO_BODY or kind == LENGTH or takes_chunks
+        self.keeps_client = is_delimited and not request.wants_close() and not exchange.services.is_stopping
+        parts: list[bytes] = []
+        if head.minor == 1:
+            parts.append(data[head.start : head.fields_begin])
+        else:
+            parts.append(b"HTTP/1.1 %d %s\r\n" % (status, head.reason))
+        if status == 204:
+            parts.append(remove_lines(b"".join(head.kept), [b"content-length"]))
+        else:
+            parts.extend(head.kept)
+            if head.adds_length:
+                parts.append(b"content-length: %d\r\n" % head.content_length)
+        if takes_chunks:
+            parts.append(b"transfer-encoding: chunked\r\n")
+        self._stick(head, parts)
+        if not self.keeps_client:
+            parts.append(b"connection: close\r\n")
+        elif request.minor == 0:
+            parts.append(b"connection: keep-alive\r\n")
+        parts.append(b"\r\n")
+        exchange.enter(phases.DATA)
+        self.has_begun = True
+        stop = end
+        if not body.is_done:
+            stop = body.feed(data, end)
+        if stop < len(data) and (body.is_done or body.is_bad):
+            self.keeps_server = False
+        client = exchange.client
+        if client.is_gone:
+            exchange.finish(phases.CLIENT_ABORT, now)
+            return
+        pieces = body.out
+        if pieces:
+            body.out = []
+            if len(data) <= JOIN_OCTETS_MAX:
+                parts.extend(pieces)
+                client.send_head(b"".join(parts))
+            else:
+                client.send_head(b"".join(parts))
+                client.send_body(pieces)
+        else:
+            client.send_head(b"".join(parts))
+        self._after_feed(body, now)
+
+    def _continue(self, data: bytes, now: float) -> None:
+        body = self.body
+        assert body is not None
+        end = body.feed(data, 0)
+        pieces = body.out
+        if pieces:
+            body.out = []
+            self.exchange.client.send_body(pieces)
+        if end < len(data):
+            self.keeps_server = False
+        self._after_feed(body, now)
+
+    def _after_feed(self, body: Body, now: float) -> None:
+        if body.is_bad:
+            self.exchange.finish(phases.PROXY, now)
+        elif body.is_done:
+            self._complete(now)
+        else:
+            self.exchange.arm(now)
+
+    def _complete(self, now: float) -> None:
+        """All of it is on the client's side; it is over when the client's side has got rid of it."""
+        if self.is_complete:
+            return
+        self.is_complete = True
+        body = self.body
+        if body is not None and body.out:
+            pieces = body.out
+            body.out = []
+            self.exchange.client.send_body(pieces)
+        if self.exchange.client.is_blocked:
+            self.exchange.arm(now)
+        else:
+            self.exchange.finish(phases.NORMAL, now)
+
+    def _stick(self, head: ResponseHead, parts: list[bytes]) -> None:
+        """Adds the cookie (original-setup 2.3), and with it `cache-control: private` where the server did not forbid storing."""
+        exchange = self.exchange
+        backend = exchange.backend
+        if backend is None or exchange.target is None:
+            return
+        persistence = backend.persistence
+        if persistence is None:
+            return
+        if head.has_own_cookie:
+            if persistence.preserve:
+                self.cookie_letter = PRESERVED
+                return
+            self.cookie_letter = DELETED
+        bound = exchange.bound_to if exchange.cookie_letter == VALID else None
+        line = persistence.insertion(exchange.target, exchange.head.method, bound)
+        if line:
+            self.cookie_letter = INSERTED
+            parts.append(line)
+            if persistence.nocache and not head.forbids_storing():
+                parts.append(CACHE_CONTROL_LINE)
+
+    def _switch(self, head: ResponseHead, rest: bytes, now: float) -> None:
+        """101: only where an Upgrade was passed on, and for a WebSocket only with the right proof."""
+        exchange = self.exchange
+        request = exchange.head
+        if not request.upgrade or not head.upgrade or not exchange.upload.is_done or not self._is_proved(head):
+            exchange.finish(phases.PROXY, now)
+            return
+        parts = [b"HTTP/1.1 101 %s\r\n" % head.reason]
+        parts.append(remove_lines(b"".join(head.kept), [b"content-length"]))
+        self._stick(head, parts)
+        parts.append(b"connection: Upgrade\r\n\r\n")
+        self.status = 101
+        self.has_begun = True
+        client = exchange.client
+        if client.is_gone:
+            exchange.enter(phases.DATA)
+            exchange.finish(phases.CLIENT_ABORT, now)
+            return
+        exchange.enter(phases.TUNNEL)
+        self.is_tunnel = True
+        client.send_head(b"".join(parts))
+        waiting = client.begin_tunnel()
+        if waiting:
+            exchange.tunnel_from_client(waiting)
+        if rest:
+            self.tunnel_octets += len(rest)
+            client.send_body([rest])
+        if client.has_ended:
+            exchange.client_ended(False, now)
+        exchange.arm(now)
+
+    def _is_proved(self, head: ResponseHead) -> bool:
+        request = self.exchange.head
+        if b"websocket" not in list_elements(request.upgrade):
+            return True
+        proof = b64encode(sha1(request.websocket_key + WEBSOCKET_GUID, usedforsecurity=False).digest())
+        return head.websocket_accept == proof

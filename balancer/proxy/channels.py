@@ -1,0 +1,148 @@
+"""What an exchange sees of the world: a client's side, a server's side, and the worker's services.
+
+An exchange never touches a transport. So TLS or HTTP/2 can stand beside HTTP/1.1 on the client's side, and the exchange can
+be driven in a test without a socket.
+"""
+
+from balancer.backend.backend import Backend, Request
+from balancer.backend.frontend import Frontend
+from balancer.backend.pool import Connection
+from balancer.backend.server import Server
+from balancer.http.errors import ErrorPage
+from balancer.proxy.deadlines import Timed
+from balancer.proxy.record import AccessLog
+
+
+class Limits:
+    """Sizes that bound what one connection may hold, in octets and lines (tune.bufsize, maxrewrite, http.maxhdr)."""
+
+    def __init__(self, bufsize: int, maxrewrite: int, maxhdr: int) -> None:
+        self.head_octets_max: int = bufsize - maxrewrite
+        self.field_count_max: int = maxhdr - 1
+        self.held_octets_max: int = bufsize
+
+
+class Route:
+    """What is fixed for every request of one frontend."""
+
+    def __init__(
+        self,
+        frontend: Frontend,
+        backend: Backend | None,
+        pages: dict[int, ErrorPage],
+        access_log: AccessLog | None,
+        service_path: bytes,
+        service: Server | None,
+    ) -> None:
+        config = frontend.config
+        self.frontend = frontend
+        self.backend = backend
+        self.pages = pages
+        self.access_log = access_log
+        self.service_path = service_path
+        self.service = service
+        self.dontlognull: bool = config.dontlognull
+        self.client_timeout_s: float = config.client_timeout_s
+        # clitimeout stands in for the others where they are absent (original-setup 2.2).
+        self.head_timeout_s: float = config.http_request_timeout_s or config.client_timeout_s
+        self.keep_alive_timeout_s: float = config.keep_alive_timeout_s or self.head_timeout_s
+
+
+class ClientChannel(Timed):
+    """The client's side of an exchange."""
+
+    def __init__(self, route: Route) -> None:
+        super().__init__()
+        self.route = route
+        self.client_host: str = ""
+        self.client_port: int = 0
+        self.local_host: str = ""
+        self.local_port: int = 0
+        self.is_blocked: bool = False  # its write buffer is full
+        self.is_gone: bool = False  # reset or closed: nothing can be sent any more
+        self.has_ended: bool = False  # it sends no more (FIN)
+
+    def send_head(self, head: bytes) -> None:
+        """Sends a response head or a whole small answer."""
+        raise AssertionError("a kind of client connection sends")
+
+    def send_body(self, pieces: list[bytes]) -> None:
+        """Sends framed body octets."""
+        raise AssertionError("a kind of client connection sends")
+
+    def send_end(self) -> None:
+        """Half-closes: a tunnel's server has ended."""
+        raise AssertionError("a kind of client connection sends")
+
+    def pause_upload(self) -> None:
+        """Reads no more of the request body until `resume_upload`."""
+        raise AssertionError("a kind of client connection reads")
+
+    def resume_upload(self) -> None:
+        """Reads on."""
+        raise AssertionError("a kind of client connection reads")
+
+    def begin_tunnel(self) -> bytes:
+        """Everything from now on is `Exchange.tunnel_from_client`'s; returns what has come already."""
+        raise AssertionError("a kind of client connection reads")
+
+    def finish(self, keeps: bool) -> None:
+        """The exchange is over and its answer complete: on to the next request, or a lingering close."""
+        raise AssertionError("a kind of client connection closes")
+
+    def abort(self) -> None:
+        """Cuts the connection so that the client can tell a truncated answer from a whole one."""
+        raise AssertionError("a kind of client connection closes")
+
+
+class ServerChannel(Connection):
+    """The server's side of an exchange."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__()
+        self.server = server
+        self.use_count: int = 0
+        self.written_octets: int = 0
+        self.is_blocked: bool = False
+        self.is_lost: bool = False
+        self.is_private: bool = False  # NTLM or Negotiate: never another client's
+
+    def begin(self, request: Request) -> None:
+        """What comes from now on is the answer to this request."""
+        raise AssertionError("a kind of server connection reads")
+
+    def end(self, may_keep: bool, now: float) -> None:
+        """The exchange is over: into the pool, or closed."""
+        raise AssertionError("a kind of server connection closes")
+
+    def acked_octets(self) -> int:
+        """How much of what was ever written the server's kernel has taken; -1 when it cannot be told."""
+        raise AssertionError("a kind of server connection asks")
+
+    def send(self, pieces: list[bytes]) -> None:
+        """Sends request octets."""
+        raise AssertionError("a kind of server connection sends")
+
+    def send_end(self) -> None:
+        """Half-closes: a tunnel's client has ended."""
+        raise AssertionError("a kind of server connection sends")
+
+    def pause_reading(self) -> None:
+        """Reads no more of the answer until `resume_reading`."""
+        raise AssertionError("a kind of server connection reads")
+
+    def resume_reading(self) -> None:
+        """Reads on."""
+        raise AssertionError("a kind of server connection reads")
+
+    def abort(self) -> None:
+        """Cuts the connection with whatever is still under way on it."""
+        raise AssertionError("a kind of server connection closes")
+
+
+class Connecting:
+    """A connection attempt that can be called off."""
+
+    def cancel(self) -> None:
+        """Calls it off; nobody is told."""
+        raise AssertionError("the connector knows its task")

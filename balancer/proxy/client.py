@@ -1,0 +1,416 @@
+"""One client connection: HTTP/1.1 on a uvloop transport.
+
+It reads one head at a time; while an exchange runs, what comes belongs to its body, and what comes behind that waits, bounded,
+for its turn. So pipelined requests are answered in order. A connection that closes while the client may still be sending
+half-closes first and reads on for a while, because a reset would take the answer away from the client (RFC 9112 9.6).
+"""
+
+import asyncio
+import os
+import socket
+import struct
+import time
+from typing import Final
+
+from balancer.http.head import FORBIDDEN, INCOMPLETE, RequestHead, find_end, skip_empty_lines
+from balancer.proxy import phase as phases
+from balancer.proxy.channels import ClientChannel, Route
+from balancer.proxy.exchange import Exchange, Services
+from balancer.proxy.record import Record
+
+# What a connection does with the octets that come.
+IDLE: Final = 0  # waits for a head
+BUSY: Final = 1  # an exchange runs
+TUNNEL: Final = 2
+LINGER: Final = 3  # answered and half-closed: reads and forgets
+WAITING: Final = 4  # accepted beyond maxconn: not read yet
+CLOSED: Final = 5
+
+LINGER_S: Final = 2.0
+LINGER_OCTETS_MAX: Final = 1 << 20
+NO_LINGER: Final = struct.pack("ii", 1, 0)
+
+
+class Gate:
+    """Who may come in: the worker's count of connections."""
+
+    def admit(self, client: "ClientSide") -> bool:
+        """Counts a new connection; False means that it has to wait for `ClientSide.admitted`."""
+        raise AssertionError("the worker counts")
+
+    def leave(self, client: "ClientSide") -> None:
+        """A connection has ended, or gave up waiting."""
+        raise AssertionError("the worker counts")
+
+
+class ClientSide(ClientChannel):
+    """See the module."""
+
+    def __init__(self, route: Route, services: Services, gate: Gate) -> None:
+        super().__init__(route)
+        self.services = services
+        self.gate = gate
+        self.transport: asyncio.Transport | None = None
+        self.state: int = IDLE
+        self.exchange: Exchange | None = None
+        self.pending: bytes = b""
+        self.scanned: int = 0
+        self.request_count: int = 0
+        self.lingered: int = 0
+        self.begun_at: float = 0.0  # first octet of the present request, or the accept for the first one
+        self.begun_wall: float = 0.0
+        self.is_paused: bool = False
+        self.is_advancing: bool = False
+        self.is_counted: bool = False
+
+    def __repr__(self) -> str:
+        return f"<ClientSide {self.client_host}:{self.client_port} {self.route.frontend.name} n={self.request_count} {self.exchange!r}>"
+
+    # --- the transport's calls -----------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """A client was accepted."""
+        self.transport = transport
+        peer = transport.get_extra_info("peername")
+        if peer:
+            self.client_host = peer[0]
+            self.client_port = peer[1]
+        local = transport.get_extra_info("sockname")
+        if local:
+            self.local_host = local[0]
+            self.local_port = local[1]
+        # The buffer must be empty before an exchange counts as delivered: so the low mark is 0.
+        transport.set_write_buffer_limits(high=65536, low=0)
+        if self.gate.admit(self):
+            self.admitted()
+        else:
+            self.state = WAITING
+            self._pause()
+
+    def admitted(self) -> None:
+        """The connection counts from now on."""
+        self.state = IDLE
+        self.begun_at = self.services.now()
+        self.begun_wall = time.time()
+        limit = self.route.head_timeout_s
+        self.services.wheel.set(self, self.begun_at + limit if limit else 0.0)
+        self._resume()
+
+    def data_received(self, data: bytes) -> None:
+        """Octets from the client."""
+        state = self.state
+        if state == IDLE:
+            self.pending = self.pending + data if self.pending else data
+            self._advance()
+        elif state == BUSY:
+            exchange = self.exchange
+            assert exchange is not None
+            start = 0
+            if not exchange.upload.is_done:
+                start = exchange.body_arrived(data, 0)
+            if start < len(data) and self.state != LINGER:
+                self._keep(data[start:] if start else data)
+        elif state == TUNNEL:
+            assert self.exchange is not None
+            self.exchange.tunnel_from_client(data)
+        elif state == LINGER:
+            self.lingered += len(data)
+            if self.lingered > LINGER_OCTETS_MAX:
+                self._close()
+        elif state == WAITING:
+            self._keep(data)
+
+    def eof_received(self) -> bool:
+        """The client sends no more; it may still read."""
+        self.has_ended = True
+        state = self.state
+        now = self.services.now()
+        if state == BUSY or state == TUNNEL:
+            assert self.exchange is not None
+            self.exchange.client_ended(False, now)
+            return self.state != CLOSED
+        if state == IDLE:
+            if self.pending or not self.request_count:
+                self._refuse(400, phases.CLIENT_ABORT, now)
+            else:
+                self._close()
+        elif state == LINGER:
+            self._close()
+        return self.state == LINGER or self.state == WAITING
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The connection is gone."""
+        was = self.state
+        self.is_gone = True
+        self.transport = None
+        now = self.services.now()
+        exchange = self.exchange
+        if exchange is not None:
+            self.state = CLOSED
+            exchange.client_ended(True, now)
+            if self.exchange is not None:
+                return  # it goes on without its client; `finish` or `abort` ends this side
+        elif was == IDLE and not self.has_ended and (self.pending or not self.request_count):
+            self._log_refusal(400, phases.CLIENT_ABORT, now)
+        self._left()
+
+    def pause_writing(self) -> None:
+        """The write buffer is full."""
+        self.is_blocked = True
+        if self.exchange is not None:
+            self.exchange.client_blocked()
+
+    def resume_writing(self) -> None:
+        """The write buffer is empty."""
+        self.is_blocked = False
+        if self.exchange is not None:
+            self.exchange.client_resumed()
+
+    def on_deadline(self, now: float) -> None:
+        """What was waited for did not come."""
+        state = self.state
+        if self.exchange is not None:
+            self.exchange.late(now)
+        elif state == IDLE:
+            if self.pending or not self.request_count:
+                self._refuse(408, phases.CLIENT_TIMEOUT, now)
+            else:
+                self._close()
+        else:
+            self._close()
+
+    # --- the exchange's calls ------------------------------------------------------------------------------------------
+
+    def send_head(self, head: bytes) -> None:
+        """Sends a response head or a whole small answer."""
+        if self.transport is not None:
+            self.transport.write(head)
+
+    def send_body(self, pieces: list[bytes]) -> None:
+        """Sends framed body octets."""
+        transport = self.transport
+        if transport is None:
+            return
+        if len(pieces) == 1:
+            transport.write(pieces[0])
+        else:
+            transport.writelines(pieces)
+
+    def send_end(self) -> None:
+        """Half-closes."""
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.write_eof()
+
+    def pause_upload(self) -> None:
+        """Reads no more of the request body until `resume_upload`."""
+        self._pause()
+
+    def resume_upload(self) -> None:
+        """Reads on."""
+        self._resume()
+
+    def begin_tunnel(self) -> bytes:
+        """Everything from now on is the tunnel's; returns what has come already."""
+        self.state = TUNNEL
+        waiting = self.pending
+        self.pending = b""
+        self._resume()
+        return waiting
+
+    def finish(self, keeps: bool) -> None:
+        """The exchange is over and its answer complete."""
+        exchange = self.exchange
+        self.exchange = None
+        if self.is_gone:
+            self._left()
+            return
+        if keeps and not self.services.is_stopping:
+            self.state = IDLE
+            self.begun_at = 0.0
+            if self.pending:
+                self._resume()
+                self._advance()
+                return
+            if self.has_ended:
+                self._close()
+                return
+            limit = self.route.keep_alive_timeout_s
+            self.services.wheel.set(self, self.services.now() + limit if limit else 0.0)
+            self._resume()
+        elif exchange is not None and exchange.upload.is_done and not self.pending and not self.is_paused:
+            self._close()
+        else:
+            self._linger()
+
+    def abort(self) -> None:
+        """Cuts the connection so that the client can tell a truncated answer from a whole one."""
+        self.exchange = None
+        transport = self.transport
+        if self.is_gone or transport is None:
+            self._left()
+            return
+        self.state = CLOSED
+        self.services.wheel.forget(self)
+        fileno = transport.get_extra_info("socket").fileno()
+        if fileno >= 0:
+            with socket.socket(fileno=os.dup(fileno)) as twin:
+                twin.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+        transport.abort()
+
+    # --- the worker's calls --------------------------------------------------------------------------------------------
+
+    def close_if_idle(self) -> None:
+        """A soft stop: a connection between two requests has nothing to lose."""
+        if self.state == IDLE and not self.pending:
+            self._close()
+
+    # --- heads ---------------------------------------------------------------------------------------------------------
+
+    def _advance(self) -> None:
+        """Starts one exchange after the other as long as heads are complete and answers come at once."""
+        if self.is_advancing:
+            return
+        self.is_advancing = True
+        while self.state == IDLE and self.pending and self._next_head():
+            pass
+        self.is_advancing = False
+
+    def _next_head(self) -> bool:
+        services = self.services
+        data = self.pending
+        now = services.now()
+        if self.begun_at == 0.0:
+            self._first_octet(now)
+        elif not self.request_count and not self.scanned:
+            self._first_octet(now)
+        start = skip_empty_lines(data, 0) if data[0] == 13 else 0
+        end = find_end(data, max(start, self.scanned - 3))
+        limits = services.limits
+        if end == INCOMPLETE:
+            self.scanned = len(data)
+            if len(data) - start > limits.head_octets_max or not self._may_be_head(data, start):
+                self._refuse(400, phases.PROXY, now)
+            return False
+        if end == FORBIDDEN or end - start > limits.head_octets_max:
+            self._refuse(400, phases.PROXY, now)
+            return False
+        head = RequestHead(data, start, end, limits.field_count_max)
+        if head.error:
+            self._refuse(head.error, phases.PROXY, now)
+            return False
+        self.pending = data[end:]
+        self.scanned = 0
+        self.request_count += 1
+        exchange = Exchange(self, services, head, self.begun_at, self.begun_wall, now)
+        self.exchange = exchange
+        self.state = BUSY
+        if not exchange.upload.is_done and self.pending:
+            rest = self.pending
+            self.pending = b""
+            taken = exchange.body_arrived(rest, 0)
+            if self.exchange is not exchange:
+                return True
+            if taken < len(rest):
+                self._keep(rest[taken:])
+        exchange.start(now)
+        return True
+
+    def _first_octet(self, now: float) -> None:
+        """A request begins: from here its log line counts, and its head has a total deadline."""
+        self.begun_at = now
+        self.begun_wall = time.time()
+        limit = self.route.head_timeout_s
+        self.services.wheel.set(self, now + limit if limit else 0.0)
+
+    def _may_be_head(self, data: bytes, start: int) -> bool:
+        """Refuses a complete start line that is none without waiting for the rest."""
+        line_end = data.find(b"\n", start)
+        if line_end < 0:
+            return True
+        line = data[start : line_end + 1] + b"host: h\r\n\r\n"
+        return not RequestHead(line, 0, len(line), 1).error
+
+    def _keep(self, data: bytes) -> None:
+        """Keeps what came early; beyond one buffer the client has to wait."""
+        self.pending = self.pending + data if self.pending else data
+        if len(self.pending) > self.services.limits.head_octets_max:
+            self._pause()
+
+    # --- the ends ------------------------------------------------------------------------------------------------------
+
+    def _refuse(self, status: int, cause: int, now: float) -> None:
+        """Answers what never became a request, logs it, and closes."""
+        self._log_refusal(status, cause, now)
+        page = self.route.pages[status]
+        if self.transport is not None:
+            self.transport.write(page.closes + page.body)
+        self.pending = b""
+        self._linger()
+
+    def _log_refusal(self, status: int, cause: int, now: float) -> None:
+        frontend = self.route.frontend
+        has_octets = bool(self.pending)
+        counters = frontend.counters
+        counters.response(status)
+        if has_octets or cause == phases.PROXY:
+            counters.request_errors += 1
+            counters.requests_total += 1
+            counters.request_rate.tick(now)
+        log = self.route.access_log
+        if log is None or (not has_octets and self.route.dontlognull):
+            return
+        record = Record()
+        record.client_host = self.client_host
+        record.client_port = self.client_port
+        record.bind_host = self.local_host
+        record.bind_port = self.local_port
+        record.accepted_at = self.begun_wall
+        record.frontend_name = frontend.name
+        record.backend_name = frontend.name
+        record.ta_ms = int((now - self.begun_at) * 1000.0 + 0.5) if self.begun_at else 0
+        record.status = status
+        record.bytes_read = 0
+        record.cause = cause
+        record.phase = phases.REQUEST.letter
+        record.act = self.services.farm.connections_cur
+        record.fe = counters.sessions_cur
+        log.write(record)
+
+    def _linger(self) -> None:
+        transport = self.transport
+        if transport is None:
+            self._left()
+            return
+        if self.has_ended or transport.is_closing():
+            self._close()
+            return
+        self.state = LINGER
+        transport.write_eof()
+        self.services.wheel.set(self, self.services.now() + LINGER_S)
+        self._resume()
+
+    def _close(self) -> None:
+        self.state = CLOSED
+        self.services.wheel.forget(self)
+        if self.transport is not None:
+            self.transport.close()
+
+    def _left(self) -> None:
+        self.state = CLOSED
+        self.pending = b""
+        self.services.wheel.forget(self)
+        if self.is_counted:
+            self.gate.leave(self)
+
+    def _pause(self) -> None:
+        transport = self.transport
+        if transport is not None and not self.is_paused and not transport.is_closing():
+            self.is_paused = True
+            transport.pause_reading()
+
+    def _resume(self) -> None:
+        if self.is_paused and len(self.pending) <= self.services.limits.head_octets_max:
+            transport = self.transport
+            self.is_paused = False
+            if transport is not None and not transport.is_closing():
+                transport.resume_reading()

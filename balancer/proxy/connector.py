@@ -1,0 +1,79 @@
+"""Opens connections to servers.
+
+A connection attempt may have a task of its own: it is rare beside requests, since connections are kept. On loopback a
+connect is over at once; then the task only waits for the transport to stand on the socket.
+"""
+
+import asyncio
+import errno
+import os
+import socket
+from typing import Final, cast
+
+from balancer.backend.server import Server
+from balancer.proxy.channels import Connecting
+from balancer.proxy.exchange import Exchange
+from balancer.proxy.server_side import ServerSide
+
+# Want of descriptors, ports or memory here: not the server's fault.
+RESOURCE_ERRORS: Final = frozenset([errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL])
+
+
+class Attempt(Connecting):
+    """One attempt of one exchange."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, exchange: Exchange, server: Server) -> None:
+        self.loop = loop
+        self.exchange: Exchange | None = exchange
+        self.server = server
+        self.task: asyncio.Task[None] = loop.create_task(self._run())
+
+    def cancel(self) -> None:
+        """Calls it off; nobody is told."""
+        self.exchange = None
+        self.task.cancel()
+
+    async def _run(self) -> None:
+        server = self.server
+        config = server.config
+        family = socket.AF_UNIX if config.port == 0 else socket.AF_INET6 if config.is_ipv6 else socket.AF_INET
+        sock: socket.socket | None = None
+        try:
+            sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+            code = sock.connect_ex(config.host if config.port == 0 else (config.host, config.port))
+            if code == errno.EINPROGRESS:
+                await self._writable(sock.fileno())
+                code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if code:
+                raise OSError(code, os.strerror(code))
+            side = ServerSide(server, sock, self.loop)
+            await self.loop.create_connection(lambda: cast(asyncio.Protocol, side), sock=sock)
+            sock = None  # the transport closes it
+            server.counters.connects += 1
+            exchange = self.exchange
+            if exchange is None:
+                side.abort()
+            else:
+                self.exchange = None
+                exchange.connected(side)
+        except OSError as error:
+            exchange = self.exchange
+            if exchange is not None:
+                self.exchange = None
+                exchange.connect_failed(False, error.errno in RESOURCE_ERRORS)
+        finally:
+            if sock is not None:
+                sock.close()
+
+    async def _writable(self, fileno: int) -> None:
+        ready: asyncio.Future[None] = self.loop.create_future()
+
+        def wake() -> None:
+            if not ready.done():
+                ready.set_result(None)
+
+        self.loop.add_writer(fileno, wake)
+        try:
+            await ready
+        finally:
+            self.loop.remove_writer(fileno)

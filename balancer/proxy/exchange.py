@@ -1,0 +1,567 @@
+"""One request and its answer, from the complete head to the log line.
+
+An exchange is in exactly one phase; `enter` is the only move and `finish` the only end, after which nothing reaches it any
+more. It holds at most one server's slot and at most one server connection, and gives both back exactly once. Nothing that a
+server may have seen is sent again (`retry.may_repeat` is the one exception, and says why it is none).
+"""
+
+import asyncio
+import time
+
+from balancer.backend.backend import ASSIGNED, NO_SERVER, QUEUED, Backend, Request
+from balancer.backend.counters import Counters
+from balancer.backend.persistence import DOWN, NONE, VALID
+from balancer.backend.farm import Farm
+from balancer.backend.server import Server
+from balancer.http.errors import ErrorPage
+from balancer.http.framing import CHUNKED, LENGTH, NO_BODY, Body
+from balancer.http.head import RequestHead
+from balancer.proxy import phase as phases
+from balancer.proxy import retry
+from balancer.proxy.answer import Answer
+from balancer.proxy.channels import ClientChannel, Connecting, Limits, Route, ServerChannel
+from balancer.proxy.deadlines import Wheel
+from balancer.proxy.phase import Phase, status_for
+from balancer.proxy.record import Record
+
+DASH = 45
+NO_LETTER = 0
+
+
+class Services:
+    """What a worker does for its exchanges, and the limits that it gives them."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, farm: Farm, wheel: Wheel, limits: Limits) -> None:
+        self.loop = loop
+        self.farm = farm
+        self.wheel = wheel
+        self.limits = limits
+        self.is_stopping: bool = False
+        self.serial: int = 0
+
+    def now(self) -> float:
+        """`loop.time()` in seconds."""
+        return self.loop.time()
+
+    def connect(self, exchange: "Exchange", server: Server) -> Connecting:
+        """Opens a connection to `server`; the exchange hears `connected` or `connect_failed`."""
+        raise AssertionError("the worker connects")
+
+
+class Exchange(Request):
+    """See the module."""
+
+    def __init__(
+        self, client: ClientChannel, services: Services, head: RequestHead, begun_at: float, begun_wall: float, now: float
+    ) -> None:
+        super().__init__()
+        services.serial += 1
+        self.serial = services.serial
+        self.client = client
+        self.services = services
+        self.route: Route = client.route
+        self.head = head
+        self.phase: Phase = phases.REQUEST
+        self.backend: Backend | None = None  # from `start` on
+        self.channel: ServerChannel | None = None
+        self.connecting: Connecting | None = None
+        self.target: Server | None = None  # whom it talks to; unlike `server` it outlives the slot
+        self.failures: int = 0
+        self.is_redispatched: bool = False
+        self.is_pausing: bool = False
+        self.is_repeated: bool = False
+        self.cookie_letter: int = NO_LETTER
+        kind = CHUNKED if head.is_chunked else LENGTH if head.content_length > 0 else NO_BODY
+        self.upload = Body(kind, head.content_length, head.is_chunked)
+        self.held: list[bytes] = []  # what has not been sent, or must be kept in case it has to be sent again
+        self.held_octets: int = 0
+        self.is_held_whole: bool = True
+        self.written_before: int = 0
+        self.answer: Answer | None = None
+        # loop.time() at each step; -1.0 where it was not reached.
+        self.begun_at = begun_at
+        self.begun_wall = begun_wall
+        self.read_at = now
+        self.assigned_at: float = -1.0
+        self.connected_at: float = -1.0
+        self.answered_at: float = -1.0
+
+    def __repr__(self) -> str:
+        where = "" if self.target is None else f" {self.target.backend_name}/{self.target.name}"
+        line = self.head.request_line()[:80].decode("latin-1")
+        return f"<Exchange {self.serial:x} {line} {self.phase!r}{where} try={self.failures + 1}>"
+
+    # --- from the head to a server -----------------------------------------------------------------------------------
+
+    def start(self, now: float) -> None:
+        """Finds the backend and the first server."""
+        counters = self.route.frontend.counters
+        counters.requests_total += 1
+        counters.request_rate.tick(now)
+        self.services.farm.requests_total += 1
+        if self.head.expects_continue and self.head.minor == 0:
+            self.head.expects_continue = False
+        if self.route.service is not None and self._is_for_service():
+            counters.intercepted += 1
+            self.target = self.route.service
+            self.assigned_at = now
+            self._connect(now)
+            return
+        backend = self.route.backend
+        if backend is None or backend.is_disabled:
+            self.enter(phases.QUEUE)
+            self.finish(phases.SERVER_ABORT, now)
+            return
+        self.backend = backend
+        backend.counters.session_begins(now)
+        backend.counters.requests_total += 1
+        persistence = backend.persistence
+        if persistence is not None:
+            verdict = persistence.judge(self.head.cookies)
+            self.cookie_letter = verdict.letter
+            self.bound_to = verdict.server
+        self._assign(now)
+
+    def _is_for_service(self) -> bool:
+        target = self.head.target
+        query = target.find(b"?")
+        return (target if query < 0 else target[:query]) == self.route.service_path
+
+    def enter(self, to: Phase) -> None:
+        """Moves to the next phase."""
+        assert to.follows & self.phase.bit, (self, to)
+        self.phase = to
+
+    def _assign(self, now: float) -> None:
+        backend = self.backend
+        assert backend is not None
+        outcome = backend.assign(self, now)
+        if outcome == ASSIGNED:
+            self._assigned(now)
+        elif outcome == QUEUED:
+            self.enter(phases.QUEUE)
+            limit = backend.config.queue_timeout_s or backend.config.connect_timeout_s
+            self.services.wheel.set(self.client, now + limit if limit else 0.0)
+        else:
+            assert outcome == NO_SERVER
+            self.enter(phases.QUEUE)
+            self.finish(phases.SERVER_ABORT, now)
+
+    def slot_offered(self, server: Server) -> None:
+        """A queue has given this request its turn."""
+        self._assigned(self.services.now())
+
+    def moved(self, now: float) -> None:
+        """The server that it waited for went down: the others are asked."""
+        self.bound_to = None
+        if self.cookie_letter == VALID:
+            self.cookie_letter = DOWN
+        self._assign(now)
+
+    def _assigned(self, now: float) -> None:
+        server = self.server
+        assert server is not None
+        self.assigned_at = now
+        previous = self.target
+        if previous is not None and self.failures:
+            backend = self.backend
+            assert backend is not None
+            if previous is not server:
+                self.is_redispatched = True
+                previous.counters.redispatches += 1
+                backend.counters.redispatches += 1
+                if self.cookie_letter == VALID:
+                    self.cookie_letter = DOWN
+            else:
+                previous.counters.retries += 1
+                backend.counters.retries += 1
+        self.target = server
+        self._connect(now)
+
+    def _connect(self, now: float) -> None:
+        server = self.target
+        assert server is not None
+        self.enter(phases.CONNECT)
+        self.is_pausing = False
+        kept = server.pool.take()
+        if kept is not None:
+            assert isinstance(kept, ServerChannel)
+            server.counters.reuses += 1
+            self.connected(kept)
+            return
+        limit = 5.0 if self.backend is None else self.backend.config.connect_timeout_s
+        self.services.wheel.set(self.client, now + limit if limit else 0.0)
+        server.counters.connections_total += 1
+        self.connecting = self.services.connect(self, server)
+
+    def connected(self, channel: ServerChannel) -> None:
+        """The connection stands: the request goes out."""
+        now = self.services.now()
+        self.connecting = None
+        self.channel = channel
+        if self.connected_at < 0.0:
+            self.connected_at = now
+        self.enter(phases.HEADERS)
+        self.written_before = channel.written_octets
+        channel.use_count += 1
+        channel.begin(self)
+        cut = b""
+        if self.backend is not None:
+            persistence = self.backend.persistence
+            if persistence is not None and persistence.indirect:
+                cut = persistence.name
+        client = self.client
+        fallback = b"" if self.head.has_host else f"{client.local_host}:{client.local_port}".encode()
+        pieces = [self.head.forwarded(fallback, cut)]
+        if self.held:
+            pieces.extend(self.held)
+        channel.send(pieces)
+        if channel.use_count == 1:
+            self.release_held()
+        self.answer = Answer(self)
+        client.resume_upload()
+        self.arm(now)
+
+    def connect_failed(self, was_timeout: bool, is_resource: bool) -> None:
+        """An attempt has ended without a connection."""
+        now = self.services.now()
+        self.connecting = None
+        if self.backend is None:
+            self.finish(phases.RESOURCE if is_resource else phases.SERVER_ABORT, now)
+            return
+        self.failures += 1
+        config = self.backend.config
+        is_bound = self.bound_to is not None and self.bound_to is self.target
+        decision = retry.after_failure(
+            config.redispatch_interval, config.retries, self.failures, is_bound, self.backend.active_count(), was_timeout
+        )
+        if decision == retry.GIVE_UP:
+            self.failures -= 1
+            assert self.target is not None
+            self.target.counters.connect_errors += 1
+            self.backend.counters.connect_errors += 1
+            cause = phases.SERVER_TIMEOUT if was_timeout else phases.RESOURCE if is_resource else phases.SERVER_ABORT
+            self.finish(cause, now)
+            return
+        if decision in (retry.OTHER_AT_ONCE, retry.OTHER_AFTER_PAUSE):
+            self.avoid = self.target
+            self.backend.release(self, now)
+        if decision in (retry.SAME_AFTER_PAUSE, retry.OTHER_AFTER_PAUSE):
+            self.is_pausing = True
+            self.services.wheel.set(self.client, now + retry.pause_s(config.connect_timeout_s))
+        else:
+            self._try_again(now)
+
+    def _try_again(self, now: float) -> None:
+        if self.server is None:
+            self._assign(now)
+            return
+        assert self.backend is not None
+        self.server.counters.retries += 1
+        self.backend.counters.retries += 1
+        self._connect(now)
+
+    # --- the request's body ------------------------------------------------------------------------------------------
+
+    def body_arrived(self, data: bytes, start: int) -> int:
+        """Takes request octets from data[start:]; returns how far they belong to this request."""
+        upload = self.upload
+        end = upload.feed(data, start)
+        pieces = upload.out
+        if pieces:
+            upload.out = []
+            channel = self.channel
+            if channel is not None:
+                channel.send(pieces)
+                if channel.use_count > 1 and self.is_held_whole:
+                    self._hold(pieces)
+            else:
+                self._hold(pieces)
+                if self.held_octets > self.services.limits.held_octets_max:
+                    self.client.pause_upload()
+        if upload.is_bad:
+            self.finish(phases.PROXY, self.services.now())
+        elif self.channel is not None:
+            self.arm(self.services.now())
+        return end
+
+    def _hold(self, pieces: list[bytes]) -> None:
+        for piece in pieces:
+            self.held_octets += len(piece)
+        if self.channel is not None and self.held_octets > self.services.limits.held_octets_max:
+            self.release_held()
+        else:
+            self.held.extend(pieces)
+
+    def release_held(self) -> None:
+        self.is_held_whole = False
+        self.held = []
+        self.held_octets = 0
+
+    # --- time --------------------------------------------------------------------------------------------------------
+
+    def arm(self, now: float) -> None:
+        """Sets the deadline for what this exchange waits for now."""
+        limit = self._timeout_s()
+        self.services.wheel.set(self.client, now + limit if limit else 0.0)
+
+    def _waits_for_client(self) -> bool:
+        """Whether the next move is the client's: more of its body, or reading what was sent to it."""
+        if self.client.is_blocked:
+            return True
+        channel = self.channel
+        return self.phase is phases.HEADERS and not self.upload.is_done and channel is not None and not channel.is_blocked
+
+    def _timeout_s(self) -> float:
+        client_s = self.route.client_timeout_s
+        if self.backend is None:
+            return client_s
+        config = self.backend.config
+        if self.phase is phases.TUNNEL:
+            if config.tunnel_timeout_s:
+                return config.tunnel_timeout_s
+            return min(client_s, config.server_timeout_s) if client_s and config.server_timeout_s else 0.0
+        if self._waits_for_client():
+            return client_s
+        return config.server_timeout_s
+
+    def late(self, now: float) -> None:
+        """The deadline has passed."""
+        phase = self.phase
+        if phase is phases.CONNECT:
+            if self.is_pausing:
+                self.is_pausing = False
+                self._try_again(now)
+                return
+            if self.connecting is not None:
+                self.connecting.cancel()
+            self.connect_failed(True, False)
+        elif phase is phases.QUEUE:
+            self.finish(phases.SERVER_TIMEOUT, now)
+        elif phase is phases.TUNNEL or self._waits_for_client():
+            self.finish(phases.CLIENT_TIMEOUT, now)
+        else:
+            self.finish(phases.SERVER_TIMEOUT, now)
+
+    # --- what the two sides report -----------------------------------------------------------------------------------
+
+    def client_blocked(self) -> None:
+        """The client reads slower than the server sends: the server waits."""
+        if self.channel is not None:
+            self.channel.pause_reading()
+            self.arm(self.services.now())
+
+    def client_resumed(self) -> None:
+        """The client has read what was sent."""
+        answer = self.answer
+        if answer is not None and answer.is_complete:
+            self.finish(phases.NORMAL, self.services.now())
+        elif self.channel is not None:
+            self.channel.resume_reading()
+            self.arm(self.services.now())
+
+    def server_blocked(self) -> None:
+        """The server reads slower than the client sends: the client waits."""
+        self.client.pause_upload()
+        self.arm(self.services.now())
+
+    def server_resumed(self) -> None:
+        """The server has read what was sent."""
+        self.client.resume_upload()
+        self.arm(self.services.now())
+
+    def tunnel_from_client(self, data: bytes) -> None:
+        """Octets of a tunnel's client."""
+        self.upload.data_octets += len(data)
+        if self.channel is not None:
+            self.channel.send([data])
+            self.arm(self.services.now())
+
+    def client_ended(self, is_reset: bool, now: float) -> None:
+        """The client sends no more (`client.has_ended`), or is gone altogether (`client.is_gone`)."""
+        phase = self.phase
+        if phase is phases.TUNNEL:
+            if is_reset:
+                self.finish(phases.CLIENT_ABORT, now)
+            elif self.channel is not None:
+                self.channel.send_end()
+                assert self.answer is not None
+                self.answer.client_half_closed(now)
+        elif not self.upload.is_done:
+            self.finish(phases.CLIENT_ABORT, now)
+        elif phase is phases.DATA and is_reset:
+            self.finish(phases.CLIENT_ABORT, now)
+
+    def server_ended(self, was_orderly: bool, now: float) -> None:
+        """The server closed or reset the connection of this exchange."""
+        channel = self.channel
+        answer = self.answer
+        assert channel is not None and answer is not None
+        if answer.has_octets:
+            answer.server_ended(was_orderly, now)
+            return
+        if not self.is_repeated and retry.may_repeat(
+            channel.use_count > 1, was_orderly, channel.acked_octets(), self.written_before, self.is_held_whole
+        ):
+            self.is_repeated = True
+            self.channel = None
+            channel.abort()
+            self.enter(phases.CONNECT)
+            assert self.target is not None
+            self.target.counters.retries += 1
+            limit = 0.0 if self.backend is None else self.backend.config.connect_timeout_s
+            self.services.wheel.set(self.client, now + limit if limit else 0.0)
+            self.connecting = self.services.connect(self, self.target)
+            return
+        self.finish(phases.SERVER_ABORT, now)
+
+    # --- the end -----------------------------------------------------------------------------------------------------
+
+    def finish(self, cause: int, now: float) -> None:
+        """Ends the exchange for `cause` in the phase in which it is: answer or abort, counters, log line."""
+        phase = self.phase
+        if phase is phases.DONE:
+            return
+        self.enter(phases.DONE)
+        answer = self.answer
+        is_whole = cause == phases.NORMAL and answer is not None
+        if self.connecting is not None:
+            self.connecting.cancel()
+            self.connecting = None
+        if self.waits_in is not None and self.backend is not None:
+            self.backend.leave_queue(self)
+            if self.assigned_at < 0.0:
+                self.assigned_at = now
+        channel = self.channel
+        if channel is not None:
+            self.channel = None
+            may_keep = is_whole and answer is not None and answer.keeps_server and self.upload.is_done
+            channel.end(may_keep and not self.services.is_stopping, now)
+        had_slot = self.server is not None
+        if self.server is not None and self.backend is not None:
+            self.backend.release(self, now)
+        if self.backend is not None:
+            self.backend.counters.session_ends()
+        page: ErrorPage | None = None
+        status = -1 if answer is None else answer.status
+        if not is_whole and (answer is None or not answer.has_begun):
+            status = status_for(cause, phase)
+            if status == 400 and self.head.error:
+                status = self.head.error
+            page = self.route.pages.get(status)
+        octets = 0 if answer is None else answer.logged_octets()
+        if page is not None:
+            octets = page.logged_octets
+        self._count(cause, phase, status, octets, had_slot, now)
+        self._log(cause, phase, status, octets, now)
+        if page is not None:
+            self._send_page(page)
+        elif is_whole and answer is not None:
+            self.client.finish(answer.keeps_client and self.upload.is_done)
+        else:
+            self.client.abort()
+
+    def _send_page(self, page: ErrorPage) -> None:
+        client = self.client
+        keeps = not (page.always_closes or self.head.wants_close() or not self.upload.is_done or self.services.is_stopping)
+        if not client.is_gone:
+            head = page.keeps if keeps else page.closes
+            client.send_head(head if self.head.method == b"HEAD" else head + page.body)
+        client.finish(keeps)
+
+    def _count(self, cause: int, phase: Phase, status: int, octets: int, had_slot: bool, now: float) -> None:
+        received = self.head.log_octets() + self.upload.data_octets
+        total_ms = int((now - self.begun_at) * 1000.0 + 0.5)
+        frontend = self.route.frontend.counters
+        counted: list[Counters] = [frontend]
+        if self.backend is not None:
+            counted.append(self.backend.counters)
+            if had_slot and self.target is not None:
+                counted.append(self.target.counters)
+        self.services.farm.bytes_out += octets
+        queue_ms, connect_ms, response_ms = self._timers_ms()
+        for counters in counted:
+            counters.bytes_in += received
+            counters.bytes_out += octets
+            counters.response(status)
+            if counters is not frontend:
+                if cause == phases.NORMAL:
+                    counters.times(queue_ms, connect_ms, response_ms, total_ms)
+                elif cause in (phases.CLIENT_ABORT, phases.CLIENT_TIMEOUT):
+                    counters.client_aborts += 1
+                elif cause in (phases.SERVER_ABORT, phases.SERVER_TIMEOUT, phases.PROXY):
+                    if phase is phases.DATA:
+                        counters.server_aborts += 1
+                    elif phase is phases.HEADERS:
+                        counters.response_errors += 1
+        if cause == phases.PROXY and phase is not phases.HEADERS and phase is not phases.DATA:
+            frontend.request_errors += 1
+        elif cause in (phases.CLIENT_ABORT, phases.CLIENT_TIMEOUT) and not self.upload.is_done:
+            frontend.request_errors += 1
+
+    def _timers_ms(self) -> tuple[int, int, int]:
+        """Tw, Tc, Tr in milliseconds, -1 where the phase was not reached."""
+        if self.assigned_at < 0.0:
+            return -1, -1, -1
+        queue_ms = int((self.assigned_at - self.read_at) * 1000.0 + 0.5)
+        if self.connected_at < 0.0:
+            return queue_ms, -1, -1
+        connect_ms = int((self.connected_at - self.assigned_at) * 1000.0 + 0.5)
+        if self.answered_at < 0.0:
+            return queue_ms, connect_ms, -1
+        return queue_ms, connect_ms, int((self.answered_at - self.connected_at) * 1000.0 + 0.5)
+
+    def _log(self, cause: int, phase: Phase, status: int, octets: int, now: float) -> None:
+        log = self.route.access_log
+        if log is None:
+            return
+        client = self.client
+        frontend = self.route.frontend
+        farm = self.services.farm
+        record = Record()
+        record.client_host = client.client_host
+        record.client_port = client.client_port
+        record.bind_host = client.local_host
+        record.bind_port = client.local_port
+        record.accepted_at = self.begun_wall
+        record.frontend_name = frontend.name
+        record.backend_name = frontend.name
+        record.tr_ms = int((self.read_at - self.begun_at) * 1000.0 + 0.5)
+        record.tw_ms, record.tc_ms, record.resp_ms = self._timers_ms()
+        record.ta_ms = int((now - self.begun_at) * 1000.0 + 0.5)
+        record.status = status
+        record.bytes_read = octets
+        record.cause = cause
+        record.phase = DASH if cause == phases.NORMAL else phase.letter
+        record.act = farm.connections_cur
+        record.fe = frontend.counters.sessions_cur
+        record.retries = self.failures
+        record.is_redispatched = self.is_redispatched
+        record.srv_queue = self.server_queue_position
+        record.be_queue = self.backend_queue_position
+        record.request_line = self.head.request_line()
+        backend = self.backend
+        target = self.target
+        if backend is not None:
+            record.backend_name = backend.name
+            record.be = backend.counters.sessions_cur
+            if target is not None:
+                record.server_name = target.name
+                record.srv = target.served
+            if self.cookie_letter != NO_LETTER:
+                record.cookie_in = self.cookie_letter
+                answer = self.answer
+                record.cookie_out = NONE if answer is None else answer.cookie_letter
+        elif target is not None:
+            record.server_name = target.name
+            if cause == phases.NORMAL:
+                record.cause = phases.LOCAL
+                record.phase = phases.REQUEST.letter
+        if phase is phases.QUEUE and cause == phases.SERVER_ABORT:
+            record.phase = phases.CONNECT.letter
+        log.write(record)
+
+
+def wall_clock() -> float:
+    """Seconds since the epoch, for the log's date."""
+    return time.time()

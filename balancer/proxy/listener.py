@@ -1,0 +1,99 @@
+"""One listening socket and who may come in through it.
+
+The listening socket itself stays open for the life of the process; what accepts is a uvloop server on a dup of it. At maxconn
+that server is closed: new connections wait in the kernel's backlog, whole, and are accepted as soon as there is room. What
+the loop had accepted in the same turn waits unread, in order.
+"""
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from balancer.model import Bind
+from balancer.proxy.channels import Route
+
+RETRY_S: Final = 0.1
+
+
+class Listener:
+    """A bound socket of a frontend. States: closed, opening, open."""
+
+    def __init__(
+        self,
+        route: Route,
+        bind: Bind,
+        sock: socket.socket,
+        loop: asyncio.AbstractEventLoop,
+        make_client: Callable[[Route], asyncio.Protocol],
+        complain: Callable[[str], None],
+    ) -> None:
+        self.route = route
+        self.bind = bind
+        self.sock = sock
+        self.loop = loop
+        self.make_client = make_client
+        self.complain = complain
+        self.wants_open: bool = False
+        self.opening: asyncio.Task[None] | None = None
+        self.server: asyncio.AbstractServer | None = None
+
+    def __repr__(self) -> str:
+        return f"<Listener {self.bind.host}:{self.bind.port} {'open' if self.server else 'closed'}>"
+
+    def open(self) -> None:
+        """Begins to accept."""
+        self.wants_open = True
+        if self.server is None and self.opening is None:
+            self.opening = self.loop.create_task(self._open())
+
+    def close(self) -> None:
+        """Accepts no more; what waits stays in the backlog."""
+        self.wants_open = False
+        if self.server is not None:
+            self.server.close()
+            self.server = None
+
+    def shut(self) -> None:
+        """Ends for good: the kernel refuses from now on."""
+        self.close()
+        self.sock.close()
+
+    async def opened(self) -> None:
+        """Returns when the first `open` has come through."""
+        if self.opening is not None:
+            await self.opening
+
+    async def _open(self) -> None:
+        has_complained = False
+        try:
+            while self.wants_open and self.server is None:
+                try:
+                    await self._serve()
+                except OSError as error:
+                    # Want of descriptors: once a pause, one line for the whole of it.
+                    if not has_complained:
+                        has_complained = True
+                        self.complain(f"Proxy {self.route.frontend.name} cannot accept: {error.strerror}. Waiting.")
+                    if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                        raise
+                    await asyncio.sleep(RETRY_S)
+        finally:
+            self.opening = None
+
+    async def _serve(self) -> None:
+        twin = self.sock.dup()
+        try:
+            server = await self.loop.create_server(lambda: self.make_client(self.route), sock=twin, backlog=self.backlog())
+        except BaseException:
+            twin.close()
+            raise
+        if self.wants_open:
+            self.server = server
+        else:
+            server.close()
+
+    def backlog(self) -> int:
+        """As HAProxy: the frontend's maxconn, which the kernel bounds by somaxconn."""
+        return max(1, min(self.route.frontend.maxconn, 65535))

@@ -1,0 +1,47 @@
+"""What the log is told of one request: plain values in the log's own units.
+
+`cause` and `phase`, the cookie letters: `ord` of the letters of HAProxy's termination state. Times are milliseconds, -1 where
+the phase was not reached; `accepted_at` is wall clock, seconds since the epoch, of the request's first octet.
+"""
+
+
+class Record:
+    """One request as it ended."""
+
+    def __init__(self) -> None:
+        self.client_host: str = ""
+        self.client_port: int = 0
+        self.bind_host: str = ""
+        self.bind_port: int = 0
+        self.accepted_at: float = 0.0
+        self.frontend_name: str = ""
+        self.backend_name: str = ""
+        self.server_name: str = "<NOSRV>"
+        self.tr_ms: int = -1
+        self.tw_ms: int = -1
+        self.tc_ms: int = -1
+        self.resp_ms: int = -1
+        self.ta_ms: int = 0
+        self.status: int = -1
+        self.bytes_read: int = 0
+        self.cause: int = 45
+        self.phase: int = 45
+        self.cookie_in: int = 45
+        self.cookie_out: int = 45
+        self.act: int = 0
+        self.fe: int = 0
+        self.be: int = 0
+        self.srv: int = 0
+        self.retries: int = 0
+        self.srv_queue: int = 0
+        self.be_queue: int = 0
+        self.is_redispatched: bool = False
+        self.request_line: bytes = b""
+
+
+class AccessLog:
+    """Receives the record of every request that is to be logged."""
+
+    def write(self, record: Record) -> None:
+        """Formats and queues one line; never blocks."""
+        raise AssertionError("observe.accesslog writes")

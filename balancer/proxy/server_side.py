@@ -1,0 +1,186 @@
+"""One connection to a server: HTTP/1.1 on a uvloop transport, and its life between requests.
+
+It is in use by one exchange, or idle in its server's pool, or ending. Whatever comes on an idle connection, octets or an
+end, kills it: nobody has asked for it. Before it is used again it is looked at once more, because an end that has reached
+the kernel may not have reached the loop yet.
+"""
+
+import asyncio
+import select
+import socket
+import struct
+from typing import Final, Protocol
+
+from balancer.backend.backend import Request
+from balancer.backend.server import Server
+from balancer.proxy.channels import ServerChannel
+from balancer.proxy.exchange import Exchange
+
+TCP_INFO_OCTETS: Final = 128
+BYTES_ACKED_AT: Final = 120  # tcpi_bytes_acked in struct tcp_info (Linux 4.1 and later)
+NO_LINGER: Final = struct.pack("ii", 1, 0)
+READABLE: Final = select.POLLIN | select.POLLRDHUP
+
+
+class Clock(Protocol):
+    """What tells `loop.time()`."""
+
+    def time(self) -> float:
+        """Seconds."""
+
+
+class ServerSide(ServerChannel):
+    """See the module."""
+
+    def __init__(self, server: Server, sock: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(server)
+        self.sock = sock
+        self.loop = loop
+        self.exchange: Exchange | None = None
+        self.transport: asyncio.Transport | None = None
+        self.is_paused: bool = False
+        self.poller = select.poll()
+        self.poller.register(sock.fileno(), READABLE)
+
+    def __repr__(self) -> str:
+        state = "idle" if self.is_pooled else repr(self.exchange)
+        return f"<ServerSide {self.server.backend_name}/{self.server.name} use={self.use_count} {state}>"
+
+    # --- the transport's calls -----------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """The transport stands on the connected socket."""
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Octets of an answer, or of nothing that was asked for."""
+        exchange = self.exchange
+        if exchange is None:
+            self._drop()
+            return
+        answer = exchange.answer
+        if answer is None:
+            self._drop()
+            return
+        answer.arrive(data, self.loop.time())
+
+    def eof_received(self) -> bool:
+        """An orderly end; the transport stays open for what is still to be written."""
+        exchange = self.exchange
+        if exchange is None:
+            self._drop()
+            return False
+        exchange.server_ended(True, self.loop.time())
+        return self.exchange is not None
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The connection is gone."""
+        self.is_lost = True
+        self.server.pool.discard(self)
+        exchange = self.exchange
+        if exchange is not None:
+            exchange.server_ended(error is None, self.loop.time())
+            self.exchange = None
+        self.transport = None
+
+    def pause_writing(self) -> None:
+        """The write buffer is full."""
+        self.is_blocked = True
+        if self.exchange is not None:
+            self.exchange.server_blocked()
+
+    def resume_writing(self) -> None:
+        """The write buffer has room."""
+        self.is_blocked = False
+        if self.exchange is not None:
+            self.exchange.server_resumed()
+
+    # --- the exchange's calls ------------------------------------------------------------------------------------------
+
+    def begin(self, request: Request) -> None:
+        """What comes from now on is the answer to this request."""
+        assert isinstance(request, Exchange) and self.exchange is None
+        self.exchange = request
+
+    def end(self, may_keep: bool, now: float) -> None:
+        """The exchange is over: into the pool, or closed."""
+        self.exchange = None
+        transport = self.transport
+        if transport is None:
+            return
+        if not may_keep:
+            self.abort()
+        elif self.is_blocked or self.is_private or not self.server.is_usable() or transport.is_closing():
+            self.close()
+        else:
+            self.resume_reading()
+            self.server.pool.give(self, now)
+
+    def send(self, pieces: list[bytes]) -> None:
+        """Sends request octets."""
+        transport = self.transport
+        if transport is None:
+            return
+        for piece in pieces:
+            self.written_octets += len(piece)
+        if len(pieces) == 1:
+            transport.write(pieces[0])
+        else:
+            transport.writelines(pieces)
+
+    def send_end(self) -> None:
+        """Half-closes."""
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.write_eof()
+
+    def pause_reading(self) -> None:
+        """Reads no more until `resume_reading`."""
+        transport = self.transport
+        if transport is not None and not self.is_paused and not transport.is_closing():
+            self.is_paused = True
+            transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Reads on."""
+        transport = self.transport
+        if self.is_paused:
+            self.is_paused = False
+            if transport is not None and not transport.is_closing():
+                transport.resume_reading()
+
+    def is_fresh(self) -> bool:
+        """Whether neither octets nor an end wait on the socket."""
+        transport = self.transport
+        return transport is not None and not transport.is_closing() and not self.poller.poll(0)
+
+    def acked_octets(self) -> int:
+        """How much of what was ever written the server's kernel has taken; -1 when it cannot be told."""
+        try:
+            info = self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_OCTETS)
+        except OSError:
+            return -1
+        if len(info) < BYTES_ACKED_AT + 8:
+            return -1
+        return int.from_bytes(info[BYTES_ACKED_AT : BYTES_ACKED_AT + 8], "little")
+
+    def close(self) -> None:
+        """Closes in order, what was written still goes out."""
+        self.exchange = None
+        if self.transport is not None:
+            self.transport.close()
+
+    def abort(self) -> None:
+        """Cuts the connection with a reset, so that the server stops working for it."""
+        self.exchange = None
+        transport = self.transport
+        if transport is None:
+            return
+        try:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+        except OSError:
+            pass  # closed already: nothing is left to be reset
+        transport.abort()
+
+    def _drop(self) -> None:
+        self.server.pool.discard(self)
+        self.abort()

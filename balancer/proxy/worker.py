@@ -1,0 +1,198 @@
+"""One process's traffic: listeners, connections, checks, deadlines.
+
+The worker counts client connections against the process's and each frontend's maxconn, opens server connections for
+exchanges, and drives the sweep of deadlines. It starts on sockets that are already bound and never opens a file.
+"""
+
+import asyncio
+import socket
+from typing import Final, cast
+
+from balancer import model
+from balancer.backend.backend import Backend
+from balancer.backend.events import EventLog
+from balancer.backend.farm import Farm
+from balancer.backend.frontend import Frontend
+from balancer.backend.health import Checks
+from balancer.backend.server import Server
+from balancer.http.errors import PAGES, ErrorPage, page_from_file
+from balancer.proxy.channels import Connecting, Limits, Route
+from balancer.proxy.client import ClientSide, Gate
+from balancer.proxy.connector import Attempt
+from balancer.proxy.deadlines import GRAIN_S, Wheel
+from balancer.proxy.exchange import Exchange, Services
+from balancer.proxy.listener import Listener
+from balancer.proxy.record import AccessLog
+
+POOL_PURGE_S: Final = 5.0
+POOL_IDLE_S: Final = 300.0
+
+
+class Doors(Gate):
+    """Counts connections; closes listeners at maxconn and opens them again."""
+
+    def __init__(self, farm: Farm, loop: asyncio.AbstractEventLoop) -> None:
+        self.farm = farm
+        self.loop = loop
+        self.listeners: list[Listener] = []
+        self.clients: set[ClientSide] = set()
+        self.waiting: list[ClientSide] = []
+        self.is_closed: bool = False
+
+    def admit(self, client: ClientSide) -> bool:
+        """Counts a new connection if there is room for it."""
+        frontend = client.route.frontend
+        if not self._has_room(frontend):
+            self.waiting.append(client)
+            self._close_full(frontend)
+            return False
+        self._count(client)
+        if not self._has_room(frontend):
+            self._close_full(frontend)
+        return True
+
+    def leave(self, client: ClientSide) -> None:
+        """A counted connection has ended: whoever waits comes in."""
+        client.is_counted = False
+        self.clients.discard(client)
+        frontend = client.route.frontend
+        was_full = not self._has_room(frontend)
+        frontend.counters.session_ends()
+        self.farm.connection_ends()
+        if was_full and not self.is_closed:
+            self._let_in()
+
+    def _count(self, client: ClientSide) -> None:
+        now = self.loop.time()
+        client.is_counted = True
+        self.clients.add(client)
+        counters = client.route.frontend.counters
+        counters.session_begins(now)
+        counters.connections_total += 1
+        counters.connection_rate.tick(now)
+        self.farm.connection_begins(now)
+
+    def _has_room(self, frontend: Frontend) -> bool:
+        return self.farm.connections_cur < self.farm.maxconn and frontend.counters.sessions_cur < frontend.maxconn
+
+    def _close_full(self, frontend: Frontend) -> None:
+        everywhere = self.farm.connections_cur >= self.farm.maxconn
+        for listener in self.listeners:
+            if everywhere or listener.route.frontend is frontend:
+                listener.close()
+
+    def _let_in(self) -> None:
+        still: list[ClientSide] = []
+        for client in self.waiting:
+            if client.is_gone:
+                continue
+            if self._has_room(client.route.frontend):
+                self._count(client)
+                client.admitted()
+            else:
+                still.append(client)
+        self.waiting = still
+        for listener in self.listeners:
+            if not listener.wants_open and self._has_room(listener.route.frontend):
+                listener.open()
+
+
+class Worker(Services):
+    """See the module."""
+
+    def __init__(
+        self,
+        config: model.Model,
+        loop: asyncio.AbstractEventLoop,
+        sockets: list[tuple[model.Frontend, model.Bind, socket.socket]],
+        events: EventLog,
+        access_logs: dict[str, AccessLog],
+        maxconn: int,
+        service: Server | None,
+    ) -> None:
+        process = config.process
+        farm = Farm(config, maxconn, events, loop.time())
+        super().__init__(loop, farm, Wheel(), Limits(process.bufsize, process.maxrewrite, process.maxhdr))
+        self.events = events
+        self.doors = Doors(farm, loop)
+        self.checks = Checks(farm, loop, events)
+        self.sweep_handle: asyncio.TimerHandle | None = None
+        self.purge_at: float = 0.0
+        routes: dict[str, Route] = {}
+        for frontend in farm.frontends:
+            routes[frontend.name] = self._route(frontend, access_logs.get(frontend.name), service)
+        for frontend_config, bind, sock in sockets:
+            self.doors.listeners.append(
+                Listener(routes[frontend_config.name], bind, sock, loop, self._make_client, self._complain)
+            )
+
+    async def start(self) -> None:
+        """Begins to accept, to check and to watch the deadlines."""
+        for listener in self.doors.listeners:
+            listener.open()
+        for listener in self.doors.listeners:
+            await listener.opened()
+        self.checks.start()
+        self._sweep()
+
+    def stop_softly(self) -> None:
+        """No new connection; what is idle closes, what is under way finishes."""
+        self.is_stopping = True
+        self.doors.is_closed = True
+        for listener in self.doors.listeners:
+            listener.shut()
+        self.checks.stop()
+        for client in list(self.doors.clients):
+            client.close_if_idle()
+
+    async def wait_stopped(self) -> None:
+        """Returns when no client connection is left."""
+        while self.doors.clients:
+            await asyncio.sleep(GRAIN_S)
+
+    def abort(self) -> None:
+        """Cuts everything at once."""
+        self.is_stopping = True
+        self.doors.is_closed = True
+        self.checks.stop()
+        for listener in self.doors.listeners:
+            listener.shut()
+        for client in list(self.doors.clients):
+            client.abort()
+        for backend in self.farm.backends:
+            for server in backend.servers:
+                server.pool.close()
+        if self.sweep_handle is not None:
+            self.sweep_handle.cancel()
+
+    def connect(self, exchange: Exchange, server: Server) -> Connecting:
+        """Opens a connection to `server` for the exchange."""
+        return Attempt(self.loop, exchange, server)
+
+    def _make_client(self, route: Route) -> asyncio.Protocol:
+        # uvloop calls a protocol's methods by name; a native class needs no base.
+        return cast(asyncio.Protocol, ClientSide(route, self, self.doors))
+
+    def _complain(self, text: str) -> None:
+        self.events.event(model.ALERT, "", text)
+
+    def _route(self, frontend: Frontend, access_log: AccessLog | None, service: Server | None) -> Route:
+        config = frontend.config
+        backend: Backend | None = self.farm.backend_by_name.get(config.default_backend)
+        pages: dict[int, ErrorPage] = dict(PAGES)
+        files = dict(config.errorfiles)
+        if backend is not None:
+            files.update(backend.config.errorfiles)
+        for status, raw in files.items():
+            pages[status] = page_from_file(status, raw)
+        return Route(frontend, backend, pages, access_log, config.exporter_path, service if config.exporter_path else None)
+
+    def _sweep(self) -> None:
+        self.sweep_handle = self.loop.call_later(GRAIN_S, self._sweep)
+        now = self.loop.time()
+        self.wheel.sweep(now)
+        if now >= self.purge_at:
+            self.purge_at = now + POOL_PURGE_S
+            for backend in self.farm.backends:
+                for server in backend.servers:
+                    server.pool.expire(now - POOL_IDLE_S)
