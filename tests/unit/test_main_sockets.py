@@ -1,0 +1,164 @@
+"""Listening sockets: a port on which anyone listens is refused; a stats socket never has more rights than it should."""
+
+import os
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from balancer import model, sockets
+
+ORIGIN = model.Origin("test.cfg", 7)
+
+
+def frontend(*ports: tuple[str, int], name: str = "web", disabled: bool = False) -> model.Frontend:
+    binds = tuple(model.Bind(host, port, ":" in host, 0, "", ORIGIN) for host, port in ports)
+    return model.Frontend(
+        name=name, number=2, binds=binds, maxconn=0, logs=(), log_format="none", dontlognull=False, client_timeout_s=1.0,
+        http_request_timeout_s=0.0, keep_alive_timeout_s=0.0, default_backend="", exporter_path=b"", errorfiles={},
+        disabled=disabled, is_listen=True, origin=ORIGIN,
+    )  # fmt: skip
+
+
+def listening(host: str, *options: int) -> socket.socket:
+    other = socket.socket()
+    for option in options:
+        other.setsockopt(socket.SOL_SOCKET, option, 1)
+    other.bind((host, 0))
+    other.listen()
+    return other
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.mark.parametrize("options", [(), (socket.SO_REUSEADDR,), (socket.SO_REUSEADDR, socket.SO_REUSEPORT)])
+@pytest.mark.parametrize("held", ["127.0.0.1", "0.0.0.0"])
+@pytest.mark.parametrize("wanted", ["127.0.0.1", ""])
+def test_a_port_on_which_anyone_listens_is_refused(options: tuple[int, ...], held: str, wanted: str) -> None:
+    with listening(held, *options) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(sockets.BindError) as refused:
+            sockets.open_listeners([frontend((wanted, port))], 10, is_successor=False)
+    shown = wanted or "0.0.0.0"
+    text = f"Binding [test.cfg:7] for proxy web: cannot bind socket (Address already in use) for [{shown}:{port}]"
+    assert refused.value.texts == [text]
+
+
+def test_all_refused_addresses_are_told_and_none_stays_open() -> None:
+    mine = free_port()
+    with listening("127.0.0.1") as first, listening("127.0.0.1") as second:
+        addresses = [("127.0.0.1", first.getsockname()[1]), ("127.0.0.1", mine), ("127.0.0.1", second.getsockname()[1])]
+        with pytest.raises(sockets.BindError) as refused:
+            sockets.open_listeners([frontend(*addresses)], 10, is_successor=False)
+    assert len(refused.value.texts) == 2
+    with socket.socket() as again:
+        again.bind(("127.0.0.1", mine))
+
+
+def test_two_binds_of_one_file_may_overlap() -> None:
+    port = free_port()
+    opened = sockets.open_listeners([frontend(("", port), ("127.0.0.1", port))], 10, is_successor=False)
+    assert len(opened) == 2
+    for listener in opened:
+        listener.socket.close()
+
+
+def test_a_successor_shares_the_port_and_a_stranger_does_not() -> None:
+    port = free_port()
+    web = frontend(("127.0.0.1", port))
+    (old,) = sockets.open_listeners([web], 10, is_successor=False)
+    with pytest.raises(sockets.BindError):
+        sockets.open_listeners([web], 10, is_successor=False)
+    (new,) = sockets.open_listeners([web], 10, is_successor=True)
+    old.socket.close()
+    with socket.create_connection(("127.0.0.1", port)):
+        new.socket.setblocking(True)
+        new.socket.accept()[0].close()
+    new.socket.close()
+
+
+def test_a_disabled_frontend_is_not_bound_and_a_port_in_time_wait_is() -> None:
+    assert sockets.open_listeners([frontend(("127.0.0.1", 1), disabled=True)], 10, is_successor=False) == []
+    (first,) = sockets.open_listeners([frontend(("127.0.0.1", free_port()))], 10, is_successor=False)
+    port = first.socket.getsockname()[1]
+    first.socket.setblocking(True)
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        first.socket.accept()[0].close()  # the server's side closes first and keeps TIME_WAIT
+        assert client.recv(1) == b""
+    first.socket.close()
+    (again,) = sockets.open_listeners([frontend(("127.0.0.1", port))], 10, is_successor=False)
+    again.socket.close()
+
+
+def test_an_ipv6_address_is_bound_and_named() -> None:
+    try:
+        probe = socket.socket(socket.AF_INET6)
+        probe.bind(("::1", 0))
+        probe.listen()
+    except OSError:
+        pytest.skip("no IPv6 here")
+    port = probe.getsockname()[1]
+    with probe, pytest.raises(sockets.BindError, match=rf"for \[::1:{port}\]"):
+        sockets.open_listeners([frontend(("::1", port))], 10, is_successor=False)
+    (listener,) = sockets.open_listeners([frontend(("::1", port))], 10, is_successor=False)
+    listener.socket.close()
+
+
+def stats(path: Path, mode: int | None = None, uid: int = -1, gid: int = -1) -> model.StatsSocket:
+    return model.StatsSocket(str(path), mode, uid, gid, "operator", ORIGIN)
+
+
+@pytest.mark.parametrize(("mode", "expected"), [(None, 0o600), (0o660, 0o660), (0o666, 0o666), (0, 0)])
+def test_a_stats_socket_has_the_mode_of_the_file_whatever_the_umask(tmp_path: Path, mode: int | None, expected: int) -> None:
+    before = os.umask(0)
+    try:
+        with sockets.open_stats_socket(stats(tmp_path / "admin.sock", mode)):
+            made = os.stat(tmp_path / "admin.sock").st_mode
+            assert stat.S_ISSOCK(made) and stat.S_IMODE(made) == expected
+        assert os.umask(0) == 0
+    finally:
+        os.umask(before)
+    assert os.listdir(tmp_path) == ["admin.sock"]
+
+
+def test_a_stats_socket_is_given_to_its_owner(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root gives files away")
+    with sockets.open_stats_socket(stats(tmp_path / "admin.sock", 0o660, uid=33, gid=33)):
+        made = os.stat(tmp_path / "admin.sock")
+    assert (made.st_uid, made.st_gid, stat.S_IMODE(made.st_mode)) == (33, 33, 0o660)
+
+
+def test_a_stale_socket_file_is_replaced_and_a_live_one_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "admin.sock"
+    assert not sockets.is_served(str(path))
+    sockets.open_stats_socket(stats(path)).close()
+    assert path.exists() and not sockets.is_served(str(path))
+    with sockets.open_stats_socket(stats(path)) as live:
+        assert sockets.is_served(str(path))
+        live.accept()[0].close()
+
+
+def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "precious"
+    path.write_text("data", encoding="ascii")
+    with pytest.raises(sockets.BindError, match="no socket") as refused:
+        sockets.open_stats_socket(stats(path))
+    assert refused.value.texts[0].startswith("Binding [test.cfg:7] for frontend GLOBAL: cannot bind UNIX socket (")
+    assert path.read_text(encoding="ascii") == "data" and os.listdir(tmp_path) == ["precious"]
+
+
+def test_a_stats_socket_that_cannot_be_made_is_told_as_haproxy_does(tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "admin.sock"
+    with pytest.raises(sockets.BindError) as refused:
+        sockets.open_stats_socket(stats(path))
+    text = f"Binding [test.cfg:7] for frontend GLOBAL: cannot bind UNIX socket (No such file or directory) [{path}]"
+    assert refused.value.texts == [text]
+    with pytest.raises(sockets.BindError, match="path is longer than"):
+        sockets.open_stats_socket(stats(tmp_path / ("x" * 108)))
