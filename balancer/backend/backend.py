@@ -7,6 +7,8 @@ offers the slot to whoever has waited longest.
 
 from typing import Final
 
+from mypy_extensions import mypyc_attr
+
 from balancer import model
 from balancer.backend.balance import ALGORITHMS
 from balancer.backend.balance.algorithm import Algorithm
@@ -21,6 +23,7 @@ QUEUED: Final = 1
 NO_SERVER: Final = 2
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Request(Waiter):
     """A request as a backend sees it: which server its cookie bound it to, which one it has."""
 

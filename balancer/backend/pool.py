@@ -6,7 +6,10 @@ age, or because the pool is full. The newest is taken first: it is the likeliest
 exactly one server and is in at most one pool.
 """
 
+from mypy_extensions import mypyc_attr
 
+
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Connection:
     """What a pool knows of a connection: the proxy's server side derives from it."""
 

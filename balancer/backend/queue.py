@@ -7,7 +7,10 @@ the request that has waited longer goes first.
 
 from collections import deque
 
+from mypy_extensions import mypyc_attr
 
+
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Waiter:
     """A request as a queue sees it: the proxy's exchange derives from it."""
 

@@ -4,6 +4,8 @@ An exchange never touches a transport. So TLS or HTTP/2 can stand beside HTTP/1.
 be driven in a test without a socket.
 """
 
+from mypy_extensions import mypyc_attr
+
 from balancer.backend.backend import Backend, Request
 from balancer.backend.frontend import Frontend
 from balancer.backend.pool import Connection
@@ -48,6 +50,7 @@ class Route:
         self.keep_alive_timeout_s: float = config.keep_alive_timeout_s or self.head_timeout_s
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class ClientChannel(Timed):
     """The client's side of an exchange."""
 
@@ -95,6 +98,7 @@ class ClientChannel(Timed):
         raise AssertionError("a kind of client connection closes")
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class ServerChannel(Connection):
     """The server's side of an exchange."""
 
@@ -140,6 +144,7 @@ class ServerChannel(Connection):
         raise AssertionError("a kind of server connection closes")
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Connecting:
     """A connection attempt that can be called off."""
 

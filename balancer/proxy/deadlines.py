@@ -6,10 +6,13 @@ nearer one is entered again. A deadline fires at most one grain (20 ms) and one 
 
 from typing import Final
 
+from mypy_extensions import mypyc_attr
+
 GRAIN_S: Final = 0.02
 _FAR: Final = 1 << 60
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Timed:
     """Something that can be late. 0.0 means that it waits for nothing."""
 

@@ -8,10 +8,12 @@ server may have seen is sent again (`retry.may_repeat` is the one exception, and
 import asyncio
 import time
 
+from mypy_extensions import mypyc_attr
+
 from balancer.backend.backend import ASSIGNED, NO_SERVER, QUEUED, Backend, Request
 from balancer.backend.counters import Counters
-from balancer.backend.persistence import DOWN, NONE, VALID
 from balancer.backend.farm import Farm
+from balancer.backend.persistence import DOWN, NONE, VALID
 from balancer.backend.server import Server
 from balancer.http.errors import ErrorPage
 from balancer.http.framing import CHUNKED, LENGTH, NO_BODY, Body
@@ -28,6 +30,7 @@ DASH = 45
 NO_LETTER = 0
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Services:
     """What a worker does for its exchanges, and the limits that it gives them."""
 

@@ -4,6 +4,8 @@
 the phase was not reached; `accepted_at` is wall clock, seconds since the epoch, of the request's first octet.
 """
 
+from mypy_extensions import mypyc_attr
+
 
 class Record:
     """One request as it ended."""
@@ -39,6 +41,7 @@ class Record:
         self.request_line: bytes = b""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class AccessLog:
     """Receives the record of every request that is to be logged."""
 
