@@ -1,8 +1,10 @@
 """The command line: every flag of the table, what is refused, and what the usage text says."""
 
+from pathlib import Path
+
 import pytest
 
-from balancer.arguments import ATTACHED, FLAGS, NONE, ONE, REST, ArgumentError, expand_paths, parse, usage
+from balancer.arguments import ATTACHED, FLAGS, NONE, ONE, REST, ArgumentError, Flag, expand_paths, parse, usage
 
 
 def test_files_are_named_by_repeated_f_and_after_two_dashes() -> None:
@@ -12,16 +14,16 @@ def test_files_are_named_by_repeated_f_and_after_two_dashes() -> None:
 
 
 @pytest.mark.parametrize("flag", [flag for flag in FLAGS if flag.takes == NONE], ids=lambda flag: str(flag.word))
-def test_a_flag_without_operand_leaves_the_next_word_alone(flag: object) -> None:
-    word = getattr(flag, "word")
+def test_a_flag_without_operand_leaves_the_next_word_alone(flag: Flag) -> None:
+    word = flag.word
     if word == "-cc":
         pytest.skip("refused")
     assert parse([word, "-f", "a.cfg"]).paths == ["a.cfg"]
 
 
 @pytest.mark.parametrize("flag", [flag for flag in FLAGS if flag.takes == ONE], ids=lambda flag: str(flag.word))
-def test_an_operand_that_is_missing_is_refused(flag: object) -> None:
-    word = getattr(flag, "word")
+def test_an_operand_that_is_missing_is_refused(flag: Flag) -> None:
+    word = flag.word
     with pytest.raises(ArgumentError, match=f"'{word}' expects"):
         parse(["-q", word])
     with pytest.raises(ArgumentError, match=f"'{word}' expects"):
@@ -91,7 +93,7 @@ def test_every_flag_of_the_operators_is_in_the_table() -> None:
     assert {flag.takes for flag in FLAGS} == {NONE, ONE, REST, ATTACHED}
 
 
-def test_a_directory_stands_for_its_cfg_files_in_order(tmp_path: object) -> None:
+def test_a_directory_stands_for_its_cfg_files_in_order(tmp_path: Path) -> None:
     directory = str(tmp_path)
     for name in ("b.cfg", "a.cfg", ".hidden.cfg", "c.cfg.bak", "README"):
         with open(f"{directory}/{name}", "w", encoding="ascii"):

@@ -145,6 +145,8 @@ def test_a_soft_stop_tells_each_proxy_once(stage: Stage) -> None:
     ]
     assert len(stage.log.lines) == 6
     assert ") : Proxy fe stopped (cumulated conns: FE: 0, BE: 0)." in stage.stderr.getvalue()
+    stage.traffic.left.set_result(None)
+    assert stage.ended() == 0
 
 
 def test_sigterm_ends_a_soft_stop_at_once(stage: Stage) -> None:
@@ -195,8 +197,10 @@ def test_sighup_tells_the_states_in_haproxys_words(stage: Stage) -> None:
         "SIGHUP: Proxy fe has no servers. Conn: act(FE+BE): 0+0, 0 pend (0 unass), tot(FE+BE): 0+0.",
         "SIGHUP received, dumping servers states for proxy web.",
         "SIGHUP: Server web/s1 is UP. Conn: 2 act, 0 pend, 2 tot.",
-        "SIGHUP: Proxy web has 1 active servers and 0 backup servers available. "
-        "Conn: act(FE+BE): 1+2, 0 pend (0 unass), tot(FE+BE): 3+2.",
+        (
+            "SIGHUP: Proxy web has 1 active servers and 0 backup servers available. "
+            "Conn: act(FE+BE): 1+2, 0 pend (0 unass), tot(FE+BE): 3+2."
+        ),
         "SIGHUP received, dumping servers states for proxy nob.",
         "SIGHUP: Server nob/s1 is DOWN. Conn: 0 act, 0 pend, 0 tot.",
         "SIGHUP: Server nob/s2 is UP. Conn: 0 act, 0 pend, 0 tot.",
@@ -205,8 +209,10 @@ def test_sighup_tells_the_states_in_haproxys_words(stage: Stage) -> None:
         "SIGHUP: Server mixed/s1 is UP. Conn: 0 act, 0 pend, 0 tot.",
         "SIGHUP: Server mixed/s2 is UP. Conn: 0 act, 0 pend, 0 tot.",
         "SIGHUP: Server mixed/s3 is UP. Conn: 0 act, 0 pend, 0 tot.",
-        "SIGHUP: Proxy mixed has 1 active servers and 1 backup servers available. "
-        "Conn: act(FE+BE): 0+0, 0 pend (0 unass), tot(FE+BE): 0+0.",
+        (
+            "SIGHUP: Proxy mixed has 1 active servers and 1 backup servers available. "
+            "Conn: act(FE+BE): 0+0, 0 pend (0 unass), tot(FE+BE): 0+0."
+        ),
         "SIGHUP received, dumping servers states for proxy down.",
         "SIGHUP: Server down/s1 is DOWN. Conn: 0 act, 0 pend, 0 tot.",
         "SIGHUP: Proxy down has no server available ! Conn: act(FE+BE): 0+0, 0 pend (0 unass), tot(FE+BE): 0+0.",
