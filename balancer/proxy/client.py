@@ -87,6 +87,10 @@ class ClientSide(ClientChannel):
             self.state = WAITING
             self._pause()
 
+    def fileno(self) -> int:
+        """The descriptor of the connection, -1 when it is gone."""
+        return -1 if self.transport is None else int(self.transport.get_extra_info("socket").fileno())
+
     def admitted(self) -> None:
         """The connection counts from now on."""
         self.state = IDLE
@@ -251,7 +255,7 @@ class ClientSide(ClientChannel):
             return
         self.state = CLOSED
         self.services.wheel.forget(self)
-        fileno = transport.get_extra_info("socket").fileno()
+        fileno = self.fileno()
         if fileno >= 0:
             with socket.socket(fileno=os.dup(fileno)) as twin:
                 twin.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)

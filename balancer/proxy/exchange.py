@@ -50,6 +50,10 @@ class Services:
         """Opens a connection to `server`; the exchange hears `connected` or `connect_failed`."""
         raise AssertionError("the worker connects")
 
+    def shed_idle(self) -> None:
+        """Closes idle server connections for want of descriptors."""
+        raise AssertionError("the worker knows all pools")
+
 
 class Exchange(Request):
     """See the module."""
@@ -229,6 +233,8 @@ class Exchange(Request):
         """An attempt has ended without a connection."""
         now = self.services.now()
         self.connecting = None
+        if is_resource:
+            self.services.shed_idle()
         if self.backend is None:
             self.finish(phases.RESOURCE if is_resource else phases.SERVER_ABORT, now)
             return
