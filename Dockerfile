@@ -1,0 +1,29 @@
+# The compiled balancer as a user without rights, on 8080 (and the metrics on 8081).
+#
+#   docker build -t balancer .
+#   docker run --network host balancer
+#   docker run -p 8080:8080 -v /etc/haproxy/haproxy.cfg:/etc/haproxy/haproxy.cfg:ro balancer
+
+FROM python:3.11-slim-bookworm AS build
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends gcc libc6-dev \
+ && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+COPY pyproject.toml setup.py LICENSE ./
+COPY balancer ./balancer
+RUN python -m venv /opt/balancer \
+ && BALANCER_COMPILE=require /opt/balancer/bin/pip install --no-cache-dir .
+
+FROM python:3.11-slim-bookworm
+COPY --from=build /opt/balancer /opt/balancer
+COPY conf/container.cfg /etc/haproxy/haproxy.cfg
+RUN /opt/balancer/bin/balancer -c -f /etc/haproxy/haproxy.cfg
+USER 10001:10001
+EXPOSE 8080 8081
+# A soft stop: no new connection, requests in flight finish.
+STOPSIGNAL SIGUSR1
+# A connection that is taken is what a client needs first; a request would be one more line in the log.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=5s \
+    CMD ["/opt/balancer/bin/python", "-I", "-c", "import socket; socket.create_connection(('127.0.0.1', 8080), 2).close()"]
+ENTRYPOINT ["/opt/balancer/bin/balancer"]
+CMD ["-db", "-f", "/etc/haproxy/haproxy.cfg"]
