@@ -102,6 +102,12 @@ class ClientSide(ClientChannel):
 
     def data_received(self, data: bytes) -> None:
         """Octets from the client."""
+        try:
+            self._received(data)
+        except Exception as error:
+            self._crashed(error)
+
+    def _received(self, data: bytes) -> None:
         state = self.state
         if state == IDLE:
             self.pending = self.pending + data if self.pending else data
@@ -126,6 +132,13 @@ class ClientSide(ClientChannel):
 
     def eof_received(self) -> bool:
         """The client sends no more; it may still read."""
+        try:
+            return self._ended()
+        except Exception as error:
+            self._crashed(error)
+            return False
+
+    def _ended(self) -> bool:
         self.has_ended = True
         state = self.state
         now = self.services.now()
@@ -144,6 +157,12 @@ class ClientSide(ClientChannel):
 
     def connection_lost(self, error: Exception | None) -> None:
         """The connection is gone."""
+        try:
+            self._lost()
+        except Exception as failure:
+            self._crashed(failure)
+
+    def _lost(self) -> None:
         was = self.state
         self.is_gone = True
         self.transport = None
@@ -168,10 +187,19 @@ class ClientSide(ClientChannel):
         """The write buffer is empty."""
         self.is_blocked = False
         if self.exchange is not None:
-            self.exchange.client_resumed()
+            try:
+                self.exchange.client_resumed()
+            except Exception as error:
+                self._crashed(error)
 
     def on_deadline(self, now: float) -> None:
         """What was waited for did not come."""
+        try:
+            self._late(now)
+        except Exception as error:
+            self._crashed(error)
+
+    def _late(self, now: float) -> None:
         state = self.state
         if self.exchange is not None:
             self.exchange.late(now)
@@ -294,6 +322,8 @@ class ClientSide(ClientChannel):
             self.scanned = len(data)
             if len(data) - start > limits.head_octets_max or not self._may_be_head(data, start):
                 self._refuse(400, phases.PROXY, now)
+            else:
+                self._resume()
             return False
         if end == FORBIDDEN or end - start > limits.head_octets_max:
             self._refuse(400, phases.PROXY, now)
@@ -379,6 +409,15 @@ class ClientSide(ClientChannel):
         record.act = self.services.farm.connections_cur
         record.fe = counters.sessions_cur
         log.write(record)
+
+    def _crashed(self, error: Exception) -> None:
+        """A fault of ours ends this connection and no other; one line names it."""
+        exchange = self.exchange
+        if exchange is not None:
+            exchange.crash(error)
+        else:
+            self.services.complain(f"{self!r}: {error!r}")
+            self.abort()
 
     def _linger(self) -> None:
         transport = self.transport

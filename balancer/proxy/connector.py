@@ -47,15 +47,23 @@ class Attempt(Connecting):
             if code:
                 raise OSError(code, os.strerror(code))
             side = ServerSide(server, sock, self.loop)
-            await self.loop.create_connection(lambda: cast(asyncio.Protocol, side), sock=sock)
-            sock = None  # the transport closes it
+            handed_over = sock
+            sock = None  # the transport closes the descriptor, also when it fails before it stands
+            try:
+                await self.loop.create_connection(lambda: cast(asyncio.Protocol, side), sock=handed_over)
+            except BaseException:
+                handed_over.detach()
+                raise
             server.counters.connects += 1
             exchange = self.exchange
             if exchange is None:
                 side.abort()
             else:
                 self.exchange = None
-                exchange.connected(side)
+                try:
+                    exchange.connected(side)
+                except Exception as error:
+                    exchange.crash(error)
         except OSError as error:
             exchange = self.exchange
             if exchange is not None:

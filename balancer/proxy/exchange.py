@@ -50,6 +50,10 @@ class Services:
         """Opens a connection to `server`; the exchange hears `connected` or `connect_failed`."""
         raise AssertionError("the worker connects")
 
+    def complain(self, text: str) -> None:
+        """Tells the operator of a fault of ours."""
+        raise AssertionError("the worker knows the log")
+
     def shed_idle(self) -> None:
         """Closes idle server connections for want of descriptors."""
         raise AssertionError("the worker knows all pools")
@@ -471,6 +475,18 @@ class Exchange(Request):
         elif is_whole and answer is not None:
             self.client.finish(answer.keeps_client and self.upload.is_done)
         else:
+            self.client.abort()
+
+    def crash(self, error: Exception) -> None:
+        """A fault of ours: this exchange ends with 500 or an abort, all others go on, one line names it."""
+        self.services.complain(f"{self!r}: {error!r}")
+        channel = self.channel
+        try:
+            self.finish(phases.INTERNAL, self.services.now())
+        except Exception as second:
+            self.services.complain(f"{self!r}: while ending it: {second!r}")
+            if channel is not None:
+                channel.abort()
             self.client.abort()
 
     def _send_page(self, page: ErrorPage) -> None:

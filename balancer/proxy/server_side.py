@@ -62,7 +62,10 @@ class ServerSide(ServerChannel):
         if answer is None:
             self._drop()
             return
-        answer.arrive(data, self.loop.time())
+        try:
+            answer.arrive(data, self.loop.time())
+        except Exception as error:
+            exchange.crash(error)
 
     def eof_received(self) -> bool:
         """An orderly end; the transport stays open for what is still to be written."""
@@ -70,7 +73,10 @@ class ServerSide(ServerChannel):
         if exchange is None:
             self._drop()
             return False
-        exchange.server_ended(True, self.loop.time())
+        try:
+            exchange.server_ended(True, self.loop.time())
+        except Exception as error:
+            exchange.crash(error)
         return self.exchange is not None
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -79,7 +85,10 @@ class ServerSide(ServerChannel):
         self.server.pool.discard(self)
         exchange = self.exchange
         if exchange is not None:
-            exchange.server_ended(error is None, self.loop.time())
+            try:
+                exchange.server_ended(error is None, self.loop.time())
+            except Exception as failure:
+                exchange.crash(failure)
             self.exchange = None
         self.transport = None
 

@@ -148,7 +148,7 @@ class Worker(Services):
             routes[frontend.name] = self._route(frontend, access_logs.get(frontend.name), service)
         for frontend_config, bind, sock in sockets:
             self.doors.listeners.append(
-                Listener(routes[frontend_config.name], bind, sock, loop, self._make_client, self._complain)
+                Listener(routes[frontend_config.name], bind, sock, loop, self._make_client, self.complain)
             )
 
     async def start(self) -> None:
@@ -202,7 +202,8 @@ class Worker(Services):
         # uvloop calls a protocol's methods by name; a native class needs no base.
         return cast(asyncio.Protocol, ClientSide(route, self, self.doors))
 
-    def _complain(self, text: str) -> None:
+    def complain(self, text: str) -> None:
+        """Tells the operator of a fault that is no proxy's."""
         self.events.event(model.ALERT, "", text)
 
     def _route(self, frontend: Frontend, access_log: AccessLog | None, service: Server | None) -> Route:
