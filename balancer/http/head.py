@@ -27,7 +27,7 @@ INCOMPLETE: Final = -1
 FORBIDDEN: Final = -2
 
 
-def find_end(data: bytes | bytearray, start: int) -> int:
+def find_end(data: bytes, start: int) -> int:
     """Looks for the empty line from `start`: the offset behind it, INCOMPLETE, or FORBIDDEN on a control octet.
 
     After INCOMPLETE go on from three octets before the end of what has been seen.
