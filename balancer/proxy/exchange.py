@@ -480,11 +480,14 @@ class Exchange(Request):
     def crash(self, error: Exception) -> None:
         """A fault of ours: this exchange ends with 500 or an abort, all others go on, one line names it."""
         self.services.complain(f"{self!r}: {error!r}")
+        was_ending = self.phase is phases.DONE
         channel = self.channel
         try:
             self.finish(phases.INTERNAL, self.services.now())
         except Exception as second:
             self.services.complain(f"{self!r}: while ending it: {second!r}")
+            was_ending = True
+        if was_ending:
             if channel is not None:
                 channel.abort()
             self.client.abort()
