@@ -177,6 +177,7 @@ class Global:
     group: str = ""
     daemon: bool = False
     quiet: bool = False
+    zero_warning: bool = False  # a file with warnings is refused, as with -dW
     strict_limits: bool = False
     nbthread: int = 1
     stats_sockets: tuple[StatsSocket, ...] = ()

@@ -1,0 +1,156 @@
+"""What the sections say while they are being read, before they are checked together and become the model.
+
+`Settings` is what a proxy takes over from the `defaults` section before it: every value in it is immutable, so that a copy of
+the fields is a copy of the settings. Nothing of a draft outlives the load.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from balancer.model import Bind, CookieRule, LogTarget, Origin, StatsSocket
+
+
+@dataclass
+class GlobalDraft:
+    """The sum of all `global` sections. `seen` keeps where a keyword that may be given once was given."""
+
+    logs: tuple[LogTarget, ...] = ()
+    log_tag: str = "haproxy"
+    maxconn: int = 0
+    chroot: str = ""
+    pidfile: str = ""
+    uid: int = 0
+    gid: int = 0
+    user: str = ""
+    group: str = ""
+    daemon: bool = False
+    quiet: bool = False
+    zero_warning: bool = False
+    strict_limits: bool = False
+    nbthread: int = 1
+    stats_sockets: tuple[StatsSocket, ...] = ()
+    stats_timeout_s: float = 10.0
+    hard_stop_after_s: float = 0.0
+    bufsize: int = 16384
+    maxrewrite: int = 1024
+    maxhdr: int = 101
+    node: str = ""
+    description: str = ""
+    seen: dict[str, Origin] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ServerOptions:
+    """What may stand after a server's address, and on `default-server`."""
+
+    cookie: bytes | None = None
+    check: bool = False
+    inter_s: float = 2.0
+    fastinter_s: float = 0.0
+    downinter_s: float = 0.0
+    rise_count: int = 2
+    fall_count: int = 3
+    weight: int = 1
+    backup: bool = False
+    disabled: bool = False
+    maxconn: int = 0
+    maxqueue: int = 0
+
+
+@dataclass
+class ServerDraft:
+    """The options of one line while its words are applied one by one."""
+
+    options: ServerOptions
+
+    def set(self, **changes: object) -> None:
+        """Replaces the named options."""
+        self.options = replace(self.options, **changes)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class ServerLine:
+    """One `server` line, read."""
+
+    name: str
+    host: str
+    port: int
+    is_ipv6: bool
+    options: ServerOptions
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A backend that is named before it may have been declared."""
+
+    keyword: str
+    name: str
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class ErrorFile:
+    """One `errorfile`, read."""
+
+    status: int
+    octets: bytes
+    path: str
+    origin: Origin
+
+
+@dataclass
+class Settings:
+    """What a `defaults` section hands on."""
+
+    mode: str = "tcp"  # HAProxy's default
+    logs: tuple[LogTarget | None, ...] = ()  # None stands for those of the global section
+    log_format: str = "connect"
+    dontlognull: bool = False
+    # By the words of the modern keyword ("http-request"); absent: not given.
+    timeouts: tuple[tuple[str, float], ...] = ()
+    retries: int = 3
+    redispatch_interval: int = 0
+    balance: str = "roundrobin"
+    cookie: CookieRule | None = None
+    server_options: ServerOptions = ServerOptions()
+    errorfiles: tuple[ErrorFile, ...] = ()
+    default_backend: Reference | None = None
+    maxconn: int = 0
+    fullconn: int = 0
+    disabled: bool = False
+
+    def timeout_s(self, name: str) -> float:
+        """The timeout in seconds, 0.0 where none was given."""
+        return dict(self.timeouts).get(name, 0.0)
+
+    def copy(self) -> "Settings":
+        """Settings that may be changed without changing these."""
+        return replace(self)
+
+
+@dataclass
+class ProxyDraft:
+    """One `defaults`, `frontend`, `listen` or `backend` section. `letter` is its letter in `keywords.SECTIONS`."""
+
+    letter: str
+    kind: str
+    name: str
+    origin: Origin
+    settings: Settings
+    binds: list[Bind] = field(default_factory=list)
+    servers: list[ServerLine] = field(default_factory=list)
+    use_backends: list[Reference] = field(default_factory=list)
+    exporter_path: bytes = b""
+    own_timeouts: set[str] = field(default_factory=set)  # given in this section itself
+
+    def is_frontend(self) -> bool:
+        """Whether clients may connect to it."""
+        return self.letter in "FL"
+
+    def is_backend(self) -> bool:
+        """Whether it may have servers."""
+        return self.letter in "LB"
+
+    def label(self) -> str:
+        """The kind as HAProxy names it in messages: a `listen` section is a proxy."""
+        return "proxy" if self.letter == "L" else self.kind

@@ -1,0 +1,119 @@
+"""Options within a line that HAProxy 2.6 knows and we do not do: of `bind`, `server` and `stats socket`.
+
+One group per reason, one word per keyword, `word+N` where N values belong to it. The lists come from what HAProxy prints of
+itself (`haproxy -dKall`); the words of later versions that operators meet are added. `known_sections` has the keywords of
+the sections.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from balancer.config.keywords import NO_EFFECT, REFUSED, Keyword
+
+# (fate, what to do instead or why, the words)
+Group = tuple[str, str, str]
+
+
+def rows(sections: str, groups: Sequence[Group], prefix: str = "") -> tuple[Keyword[Any], ...]:
+    """A row for each word of the groups; `prefix` is the first word of a family ("option")."""
+    return tuple(_rows(sections, groups, prefix))
+
+
+def _rows(sections: str, groups: Sequence[Group], prefix: str) -> Iterable[Keyword[Any]]:
+    for fate, text, words in groups:
+        for word in words.split():
+            name, _plus, count = word.partition("+")
+            yield Keyword(f"{prefix} {name}".strip(), sections, fate, text, None, False, "", int(count or 0))
+
+
+NO_TLS_BIND: Final = "TLS on a bind is not supported yet; let the web server in front do TLS"
+NO_TLS_SERVER: Final = "TLS to servers is not supported yet"
+NO_PROXY_PROTOCOL: Final = "the PROXY protocol is not supported yet"
+NO_AGENT: Final = "agent checks are not supported yet"
+NO_RESOLVERS: Final = "the name is resolved once, when the file is read"
+NO_TLS_HERE: Final = "it only tunes TLS, which is not done here"
+ONE_THREAD: Final = "one process with one thread serves"
+
+BIND_OPTIONS: Final[tuple[Keyword[Any], ...]] = rows(
+    "b",
+    (
+        (
+            REFUSED,
+            NO_TLS_BIND,
+            "ssl crt+1 crt-list+1 ca-file+1 ca-verify-file+1 ca-sign-file+1 ca-sign-pass+1 crl-file+1 verify+1 strict-sni "
+            "generate-certificates",
+        ),
+        (
+            NO_EFFECT,
+            NO_TLS_HERE,
+            "allow-0rtt ca-ignore-err+1 ciphers+1 ciphersuites+1 client-sigalgs+1 crt-ignore-err+1 curves+1 ecdhe+1 "
+            "force-sslv3 force-tlsv10 force-tlsv11 force-tlsv12 force-tlsv13 no-ca-names no-sslv3 no-tls-tickets no-tlsv10 "
+            "no-tlsv11 no-tlsv12 no-tlsv13 prefer-client-ciphers sigalgs+1 ssl-max-ver+1 ssl-min-ver+1 tls-ticket-keys+1",
+        ),
+        (REFUSED, "only HTTP/1.1 is spoken", "alpn+1 npn+1 proto+1"),
+        (REFUSED, NO_PROXY_PROTOCOL, "accept-proxy accept-netscaler-cip+1"),
+        (REFUSED, "give 'maxconn' to the section", "maxconn+1"),
+        (REFUSED, "IPv4 and IPv6 are bound by two addresses: 'bind :PORT,[::]:PORT'", "v4v6"),
+        (REFUSED, "", "interface+1 namespace+1 transparent v6only quic-force-retry"),
+        (REFUSED, "UNIX sockets are not supported here yet", "gid+1 group+1 uid+1 user+1 mode+1"),
+        (NO_EFFECT, ONE_THREAD, "process+1 thread+1 shards+1 nice+1"),
+        (NO_EFFECT, "", "backlog+1 defer-accept expose-fd+1 id+1 level+1 mss+1 severity-output+1 tcp-ut+1 tfo"),
+    ),
+)
+
+SERVER_OPTIONS: Final[tuple[Keyword[Any], ...]] = rows(
+    "s",
+    (
+        (
+            REFUSED,
+            NO_TLS_SERVER,
+            "ssl check-ssl ca-file+1 crl-file+1 crt+1 verify+1 verifyhost+1 sni+1 check-sni+1",
+        ),
+        (
+            NO_EFFECT,
+            NO_TLS_HERE,
+            "allow-0rtt ciphers+1 ciphersuites+1 client-sigalgs+1 curves+1 force-sslv3 force-tlsv10 force-tlsv11 force-tlsv12 "
+            "force-tlsv13 no-check-ssl no-ssl no-ssl-reuse no-sslv3 no-tls-tickets no-tlsv10 no-tlsv11 no-tlsv12 no-tlsv13 "
+            "sigalgs+1 ssl-max-ver+1 ssl-min-ver+1 ssl-reuse tls-tickets",
+        ),
+        (REFUSED, "only HTTP/1.1 is spoken", "alpn+1 npn+1 proto+1 check-alpn+1 check-proto+1 ws+1"),
+        (
+            REFUSED,
+            NO_PROXY_PROTOCOL,
+            "send-proxy send-proxy-v2 send-proxy-v2-ssl send-proxy-v2-ssl-cn check-send-proxy proxy-v2-options+1 "
+            "set-proxy-v2-tlv-fmt+2",
+        ),
+        (
+            NO_EFFECT,
+            "it only takes back what is not supported anyway",
+            "no-send-proxy no-send-proxy-v2 no-send-proxy-v2-ssl no-send-proxy-v2-ssl-cn no-check-send-proxy no-agent-check "
+            "no-tfo",
+        ),
+        (REFUSED, NO_AGENT, "agent-check agent-addr+1 agent-inter+1 agent-port+1 agent-send+1"),
+        (REFUSED, "the server's own address and port are checked", "addr+1 port+1 check-via-socks4"),
+        (REFUSED, "checks alone decide on a server's state", "observe+1 on-error+1 on-marked-down+1 on-marked-up+1 track+1"),
+        (NO_EFFECT, "there is no 'observe'", "error-limit+1"),
+        (REFUSED, "give 'maxconn' alone", "minconn+1"),
+        (REFUSED, "a server comes back with its whole weight", "slowstart+1"),
+        (
+            REFUSED,
+            "",
+            "redir+1 namespace+1 socks4+1 source+1 usesrc+1 interface+1 log-proto+1 non-stick stick guid+1 hash-key+1",
+        ),
+        (NO_EFFECT, NO_RESOLVERS, "init-addr+1 resolve-net+1 resolve-opts+1 resolve-prefer+1"),
+        (REFUSED, NO_RESOLVERS, "resolvers+1"),
+        (NO_EFFECT, "", "id+1 max-reuse+1 pool-low-conn+1 pool-max-conn+1 pool-purge-delay+1 tcp-ut+1 tfo tcp-md5sig+1"),
+    ),
+)
+
+STATS_OPTIONS: Final[tuple[Keyword[Any], ...]] = rows(
+    "t",
+    (
+        (NO_EFFECT, "listening sockets are not handed over on the socket", "expose-fd+1"),
+        (NO_EFFECT, ONE_THREAD, "process+1 thread+1 shards+1 nice+1"),
+        (NO_EFFECT, "", "name+1 maxconn+1 backlog+1 id+1 severity-output+1 tcp-ut+1 tfo mss+1 defer-accept"),
+        (REFUSED, NO_TLS_BIND, "ssl crt+1 crt-list+1 ca-file+1 crl-file+1 verify+1"),
+        (REFUSED, NO_PROXY_PROTOCOL, "accept-proxy accept-netscaler-cip+1"),
+        (REFUSED, "", "interface+1 namespace+1 transparent v4v6 v6only alpn+1 npn+1 proto+1"),
+    ),
+)

@@ -1,0 +1,214 @@
+"""The keywords of `defaults`, `frontend`, `listen` and `backend` that work.
+
+A keyword changes the settings of its own section only: a proxy has a copy of those of the `defaults` before it. Which
+sections a keyword may stand in is in its row; what a proxy makes of a setting is decided when all sections are known
+(`validate`).
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from balancer.config.binds import parse_bind
+from balancer.config.cookies import parse_cookie
+from balancer.config.drafts import ProxyDraft, Reference
+from balancer.config.errorfiles import parse_errorfile
+from balancer.config.findings import Refusal
+from balancer.config.keywords import Keyword, works
+from balancer.config.logs import parse_log
+from balancer.config.servers import parse_default_server, parse_server
+from balancer.config.statement import Statement, integer_of
+
+MODES: Final[dict[str, str]] = {
+    "http": "",
+    "tcp": "is known to HAProxy and not supported yet, expects 'mode http'",
+    "health": "is not supported any more, since HAProxy 2.2; use 'http-request return' there",
+    "log": "is known to HAProxy and not supported yet, expects 'mode http'",
+    "spop": "is known to HAProxy and not supported yet, expects 'mode http'",
+}
+NOT_YET: Final = "is known to HAProxy and not supported yet, expects 'balance roundrobin'"
+ALGORITHMS: Final[dict[str, str]] = dict.fromkeys(
+    ("static-rr", "leastconn", "first", "source", "uri", "url_param", "random", "rdp-cookie", "hdr", "hash", "sticky"), NOT_YET
+)
+EXPORTER: Final = ("use-service", "prometheus-exporter")
+NO_CONDITIONS: Final = "conditions (if, unless) are not supported yet"
+
+
+def _mode(proxy: ProxyDraft, statement: Statement) -> None:
+    proxy.settings.mode = "http"  # whatever is refused is not said a second time for want of a mode
+    statement.choice(MODES)
+
+
+def _log(proxy: ProxyDraft, statement: Statement) -> None:
+    settings = proxy.settings
+    if statement.is_negated:
+        statement.no_more(0)
+        settings.logs = ()
+    elif statement.arguments == ("global",):
+        # Once only, as in HAProxy: 'log global' in defaults and again in the proxy gives each line once.
+        if None not in settings.logs:
+            settings.logs += (None,)
+    else:
+        settings.logs += (parse_log(statement),)
+
+
+def _maxconn(proxy: ProxyDraft, statement: Statement) -> None:
+    proxy.settings.maxconn = statement.integer(0)
+
+
+def _fullconn(proxy: ProxyDraft, statement: Statement) -> None:
+    proxy.settings.fullconn = statement.integer(1)
+
+
+def _retries(proxy: ProxyDraft, statement: Statement) -> None:
+    proxy.settings.retries = statement.integer(0)
+
+
+def _balance(proxy: ProxyDraft, statement: Statement) -> None:
+    # Without an algorithm HAProxy takes roundrobin.
+    algorithm = statement.arguments[0] if statement.arguments else "roundrobin"
+    name = algorithm.partition("(")[0]
+    if name != "roundrobin":
+        expectation = ALGORITHMS.get(name, f"expects one of roundrobin, {', '.join(ALGORITHMS)}")
+        raise Refusal(f"'balance {algorithm}' {expectation}")
+    statement.no_more(1)
+    proxy.settings.balance = "roundrobin"
+
+
+def _cookie(proxy: ProxyDraft, statement: Statement) -> None:
+    proxy.settings.cookie = parse_cookie(statement)
+
+
+def _errorfile(proxy: ProxyDraft, statement: Statement) -> None:
+    errorfile = parse_errorfile(statement)
+    others = tuple(other for other in proxy.settings.errorfiles if other.status != errorfile.status)
+    proxy.settings.errorfiles = (*others, errorfile)
+
+
+def _httplog(proxy: ProxyDraft, statement: Statement) -> None:
+    if statement.arguments == ("clf",):
+        raise Refusal("'option httplog clf' is known to HAProxy and not supported yet, expects 'option httplog'")
+    statement.no_more(0)
+    proxy.settings.log_format = "http"
+
+
+def _dontlognull(proxy: ProxyDraft, statement: Statement) -> None:
+    statement.no_more(0)
+    proxy.settings.dontlognull = not statement.is_negated
+
+
+def _redispatch(proxy: ProxyDraft, statement: Statement) -> None:
+    interval = -1  # on the last retry
+    if statement.arguments:
+        interval = integer_of(statement.keyword, statement.arguments[0], -(2**31))
+        statement.no_more(1)
+    proxy.settings.redispatch_interval = 0 if statement.is_negated else interval
+
+
+def _default_backend(proxy: ProxyDraft, statement: Statement) -> None:
+    name = statement.text("the name of a backend")
+    proxy.settings.default_backend = Reference(statement.keyword, name, statement.origin)
+
+
+def _use_backend(proxy: ProxyDraft, statement: Statement) -> None:
+    if len(statement.arguments) > 1:
+        if statement.arguments[1] in ("if", "unless"):
+            raise Refusal(f"'use_backend' : {NO_CONDITIONS}, expects 'use_backend NAME'")
+        raise Refusal(f"'use_backend' expects nothing or a condition after the name (got '{statement.arguments[1]}')")
+    proxy.use_backends.append(Reference("use_backend", statement.text("the name of a backend"), statement.origin))
+
+
+def _http_request(proxy: ProxyDraft, statement: Statement) -> None:
+    words = statement.arguments
+    if words[:2] == EXPORTER:
+        proxy.exporter_path = _exporter_path(words[2:])
+        return
+    action = words[0] if words else ""
+    if not action:
+        raise Refusal("'http-request' expects an action (got nothing)")
+    raise Refusal(
+        f"'http-request {action}' is not supported yet, expects 'http-request use-service prometheus-exporter if "
+        "{ path /metrics }'"
+    )
+
+
+def _exporter_path(words: tuple[str, ...]) -> bytes:
+    if len(words) == 5 and words[:3] == ("if", "{", "path") and words[4] == "}" and words[3].startswith("/"):
+        return words[3].encode("utf-8", "surrogateescape")
+    raise Refusal(
+        "'http-request use-service prometheus-exporter' expects 'if { path /metrics }' (got "
+        f"'{' '.join(words)}'); other {NO_CONDITIONS}"
+    )
+
+
+def _disabled(proxy: ProxyDraft, statement: Statement) -> None:
+    statement.no_more(0)
+    proxy.settings.disabled = statement.keyword == "disabled"
+
+
+def timeout(name: str) -> Callable[[ProxyDraft, Statement], None]:
+    """The function that keeps the timeout of this name."""
+
+    def apply(proxy: ProxyDraft, statement: Statement) -> None:
+        timeout_s = statement.time_s()
+        if name in proxy.own_timeouts:
+            statement.warn(f"overwriting 'timeout {name}' which was already specified")
+        proxy.own_timeouts.add(name)
+        proxy.settings.timeouts = tuple({**dict(proxy.settings.timeouts), name: timeout_s}.items())
+
+    return apply
+
+
+def _timeout_row(name: str, sections: str, text: str) -> Keyword[ProxyDraft]:
+    return works(f"timeout {name}", sections, text, timeout(name))
+
+
+def _old_timeout_row(words: str, name: str, sections: str) -> Keyword[ProxyDraft]:
+    return works(words, sections, f"`timeout {name}` in the words of 1.2 and 1.3", timeout(name), modern=f"timeout {name}")
+
+
+PROXY_ROWS: Final[tuple[Keyword[ProxyDraft], ...]] = (
+    works("mode", "DFLB", "`http`: requests are read one by one", _mode),
+    works(
+        "bind", "FL", "where clients connect: `:8080 *:8080 127.0.0.1:8080 [::1]:8080 host:8080 a:1,b:2 :8080-8083`", parse_bind
+    ),
+    works("maxconn", "DFL", "how many connections of clients the section takes at once; as the process", _maxconn),
+    works("fullconn", "DLB", "the limit that the statistics show for a backend", _fullconn),
+    works(
+        "log", "DFLB", "`log global`, or an address as in `global`; `no log` drops those given before", _log, can_negate=True
+    ),
+    works("option httplog", "DFLB", "the log line of HTTP, with timers, counters and flags", _httplog),
+    works("option dontlognull", "DFL", "connections without an octet are not logged", _dontlognull, can_negate=True),
+    works("retries", "DLB", "how often a failed connect is tried anew; 3", _retries),
+    works(
+        "option redispatch",
+        "DLB",
+        "the last retry (or each N-th) may go to another server",
+        _redispatch,
+        can_negate=True,
+    ),
+    works("redispatch", "DLB", "`option redispatch` in the words of 1.2", _redispatch, True, modern="option redispatch"),
+    works("balance", "DLB", "`roundrobin`", _balance),
+    works("cookie", "DLB", "`NAME insert`, with indirect nocache postonly preserve httponly secure domain attr", _cookie),
+    works("server", "LB", "`NAME ADDRESS:PORT`, with the options below", parse_server),
+    works("default-server", "DLB", "options for the servers after it", parse_default_server),
+    works("default_backend", "DFL", "the backend for what no rule sends elsewhere", _default_backend),
+    works("use_backend", "FL", "the backend of the section; without a condition", _use_backend),
+    works("errorfile", "DFLB", "the whole answer for a status of ours, from a file read at the start", _errorfile),
+    works("http-request", "FLB", "only `use-service prometheus-exporter if { path /metrics }`", _http_request),
+    works("disabled", "DFLB", "the section is read and not run", _disabled),
+    works("enabled", "DFLB", "takes a `disabled` of `defaults` back", _disabled),
+    _timeout_row("connect", "DLB", "for one connect to a server"),
+    _timeout_row("client", "DFL", "of silence on the client's side"),
+    _timeout_row("server", "DLB", "of silence on the server's side"),
+    _timeout_row("check", "DLB", "for one check; otherwise `inter`"),
+    _timeout_row("queue", "DLB", "of waiting for a server; otherwise as connect"),
+    _timeout_row("tunnel", "DLB", "of silence after an upgrade"),
+    _timeout_row("http-request", "DFLB", "for a request's whole head; otherwise as client"),
+    _timeout_row("http-keep-alive", "DFLB", "of silence between two requests; otherwise as http-request"),
+    _old_timeout_row("contimeout", "connect", "DLB"),
+    _old_timeout_row("clitimeout", "client", "DFL"),
+    _old_timeout_row("srvtimeout", "server", "DLB"),
+    _old_timeout_row("timeout contimeout", "connect", "DLB"),
+    _old_timeout_row("timeout clitimeout", "client", "DFL"),
+    _old_timeout_row("timeout srvtimeout", "server", "DLB"),
+)

@@ -1,0 +1,26 @@
+"""The sections of a file: which there are, and how a line opens one."""
+
+from typing import Final
+
+# Sections that work, with the letter of `keywords.SECTIONS`.
+PROXIES: Final[dict[str, str]] = {"defaults": "D", "frontend": "F", "listen": "L", "backend": "B"}
+# Sections that HAProxy knows and that would change what is served, or run something.
+REFUSED_SECTIONS: Final[dict[str, str]] = {
+    "cache": "answers are not cached",
+    "fcgi-app": "FastCGI is not supported yet",
+    "http-errors": "use 'errorfile' in the proxies",
+    "log-forward": "log lines are not taken from others",
+    "peers": "the cookie names the server, so balancers need not talk to each other",
+    "program": "start the program by the system's own service manager",
+    "ring": "log to an address",
+    "userlist": "access is not controlled here yet; let the web server in front do it",
+    "crt-store": "TLS is not supported yet",
+    "traces": "",
+    "acme": "",
+}
+# Sections that do nothing by themselves: whatever uses them is refused where it does.
+IDLE_SECTIONS: Final[dict[str, str]] = {
+    "mailers": "no mail is sent; watch the log or the metrics",
+    "resolvers": "names are resolved once, when the file is read",
+}
+ALL_SECTIONS: Final[tuple[str, ...]] = ("global", *PROXIES, *REFUSED_SECTIONS, *IDLE_SECTIONS)

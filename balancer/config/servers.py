@@ -1,0 +1,111 @@
+"""`server` and `default-server`: an address and the options after it.
+
+A server line begins with the options of the `default-server` lines before it, in `defaults` and in its own section. Its
+cookie value is checked here, because it will stand in a header.
+"""
+
+from typing import Final
+
+from balancer.config.addresses import parse_address
+from balancer.config.cookies import cookie_value
+from balancer.config.drafts import ProxyDraft, ServerDraft, ServerLine
+from balancer.config.findings import Refusal
+from balancer.config.keywords import Keyword, Table, works
+from balancer.config.known import SERVER_OPTIONS
+from balancer.config.names import check_name
+from balancer.config.statement import Statement
+from balancer.config.words import apply_options
+
+WEIGHT_MAX: Final = 256
+
+
+def parse_server(proxy: ProxyDraft, statement: Statement) -> None:
+    """`server NAME ADDRESS:PORT [options]`: adds a server to the section."""
+    words = statement.arguments
+    if len(words) < 2 or not words[0] or not words[1]:
+        raise Refusal(f"'server' expects <name> and <addr>[:<port>] as arguments (got '{' '.join(words)}')")
+    name, address = words[0], words[1]
+    subject = f"'server {proxy.name}/{name}'"
+    draft = ServerDraft(proxy.settings.server_options)
+    apply_options(SERVER_TABLE, draft, statement, subject, words[2:])
+    check_name("server", name)
+    try:
+        target = parse_address(address, statement.resolves)
+    except Refusal as refusal:
+        raise Refusal(f"{subject} : {refusal}") from refusal
+    if target.port_first == 0:
+        raise Refusal(
+            f"{subject} : expects <addr>:<port> (got '{address}'); a server without a port, HAProxy's way to the port that "
+            "the client used, is not supported yet"
+        )
+    if target.host.address in ("", "::"):
+        raise Refusal(
+            f"{subject} : expects the address of a server (got '{address}'); the address that the client used is not "
+            "supported yet"
+        )
+    proxy.servers.append(
+        ServerLine(name, target.host.address, target.port_first, target.host.is_ipv6, draft.options, statement.origin)
+    )
+
+
+def parse_default_server(proxy: ProxyDraft, statement: Statement) -> None:
+    """`default-server [options]`: changes what the servers after it begin with."""
+    statement.count(1, 1024, "options of servers")
+    draft = ServerDraft(proxy.settings.server_options)
+    apply_options(SERVER_TABLE, draft, statement, "'default-server'", statement.arguments)
+    proxy.settings.server_options = draft.options
+
+
+def _cookie(server: ServerDraft, statement: Statement) -> None:
+    server.set(cookie=cookie_value(statement.arguments[0] if statement.arguments else ""))
+
+
+def _check(server: ServerDraft, statement: Statement) -> None:
+    server.set(check=statement.keyword == "check")
+
+
+def _backup(server: ServerDraft, statement: Statement) -> None:
+    server.set(backup=statement.keyword == "backup")
+
+
+def _disabled(server: ServerDraft, statement: Statement) -> None:
+    server.set(disabled=statement.keyword == "disabled")
+
+
+def _interval(server: ServerDraft, statement: Statement) -> None:
+    interval_s = statement.time_s()
+    if interval_s == 0.0:
+        raise Refusal(f"'{statement.keyword}' expects a time greater than 0 (got '{statement.arguments[0]}')")
+    server.set(**{f"{statement.keyword}_s": interval_s})
+
+
+def _threshold(server: ServerDraft, statement: Statement) -> None:
+    server.set(**{f"{statement.keyword}_count": statement.integer(1)})
+
+
+def _weight(server: ServerDraft, statement: Statement) -> None:
+    server.set(weight=statement.integer(0, WEIGHT_MAX))
+
+
+def _limit(server: ServerDraft, statement: Statement) -> None:
+    server.set(**{statement.keyword: statement.integer(0)})
+
+
+SERVER_ROWS: Final[tuple[Keyword[ServerDraft], ...]] = (
+    works("cookie", "s", "the value of the persistence cookie that stands for this server", _cookie, value_count=1),
+    works("check", "s", "checks the server by connecting to it", _check),
+    works("no-check", "s", "takes a `check` of `default-server` back", _check),
+    works("inter", "s", "time between two checks; 2s", _interval, value_count=1),
+    works("fastinter", "s", "time between two checks while the state is changing; as `inter`", _interval, value_count=1),
+    works("downinter", "s", "time between two checks while the server is DOWN; as `inter`", _interval, value_count=1),
+    works("rise", "s", "how many good checks bring a server UP; 2", _threshold, value_count=1),
+    works("fall", "s", "how many failed checks bring a server DOWN; 3", _threshold, value_count=1),
+    works("weight", "s", "its share of the visitors, 0 to 256; 1; with 0 only sticky users come", _weight, value_count=1),
+    works("backup", "s", "used only when no other server is usable", _backup),
+    works("no-backup", "s", "takes a `backup` of `default-server` back", _backup),
+    works("disabled", "s", "starts in maintenance", _disabled),
+    works("enabled", "s", "takes a `disabled` of `default-server` back", _disabled),
+    works("maxconn", "s", "how many requests it is given at once; 0: no limit; more wait in its queue", _limit, value_count=1),
+    works("maxqueue", "s", "how many requests may wait for it; 0: no limit", _limit, value_count=1),
+)
+SERVER_TABLE: Final[Table[ServerDraft]] = Table((*SERVER_ROWS, *SERVER_OPTIONS))

@@ -1,0 +1,190 @@
+"""What the sections say together: names, references, and what each proxy becomes in the model.
+
+All proxies are looked at, whatever is wrong with the first. Numbers are HAProxy's: the first proxy is 2.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from balancer.config.drafts import GlobalDraft, ProxyDraft, Settings
+from balancer.config.findings import Report
+from balancer.model import Backend, Frontend, Global, LogTarget, Model, Server
+
+# The statistics' own proxy is 1.
+NUMBER_FIRST: Final = 2
+
+
+def build(process: GlobalDraft, proxies: Sequence[ProxyDraft], files: tuple[str, ...], report: Report) -> tuple[Model, bool]:
+    """The model and whether anything listens; what is wrong goes to the report, and then the model means nothing."""
+    _check_names(proxies, report)
+    for proxy in proxies:
+        _check_proxy(process, proxy, proxies, report)
+    frontends = []
+    backends = []
+    for number, proxy in enumerate(proxies, NUMBER_FIRST):
+        if proxy.is_frontend():
+            frontends.append(_frontend(process, proxy, number))
+        if proxy.is_backend():
+            backends.append(_backend(process, proxy, number))
+    has_listener = bool(process.stats_sockets) or any(f.binds and not f.disabled for f in frontends)
+    notices = tuple(str(finding) for finding in report.findings if finding.level == "NOTICE")
+    return Model(_global(process), tuple(frontends), tuple(backends), files, notices), has_listener
+
+
+def _check_names(proxies: Sequence[ProxyDraft], report: Report) -> None:
+    for is_of_kind in (ProxyDraft.is_frontend, ProxyDraft.is_backend):
+        first: dict[str, ProxyDraft] = {}
+        for proxy in proxies:
+            if is_of_kind(proxy) and proxy.name in first:
+                other = first[proxy.name]
+                report.alert(
+                    proxy.origin,
+                    f"{proxy.label()} '{proxy.name}' has the same name as {other.label()} '{other.name}' declared at "
+                    f"{other.origin}.",
+                )
+                # Two listen sections of one name are told once.
+                if proxy.letter == "L":
+                    return
+            first.setdefault(proxy.name, proxy)
+
+
+def _check_proxy(process: GlobalDraft, proxy: ProxyDraft, proxies: Sequence[ProxyDraft], report: Report) -> None:
+    _check_servers(proxy, report)
+    settings = proxy.settings
+    if settings.mode != "http":
+        report.alert(
+            proxy.origin,
+            f"{proxy.label()} '{proxy.name}' expects 'mode http', here or in 'defaults' (without it HAProxy's mode is tcp, which "
+            "is not supported yet)",
+        )
+    backends = {other.name for other in proxies if other.is_backend()}
+    references = [*proxy.use_backends, *([settings.default_backend] if settings.default_backend else [])]
+    for reference in references:
+        if proxy.is_frontend() and reference.name not in backends:
+            report.alert(
+                reference.origin,
+                f"Proxy '{proxy.name}': unable to find required {reference.keyword}: '{reference.name}'.",
+            )
+    for errorfile in settings.errorfiles:
+        if len(errorfile.octets) > process.bufsize:
+            report.alert(
+                errorfile.origin,
+                f"'errorfile' : '{errorfile.path}' expects at most 'tune.bufsize' octets, {process.bufsize} (got "
+                f"{len(errorfile.octets)})",
+            )
+    if proxy.is_frontend() and not proxy.binds:
+        hint = "Please declare it as a backend if this was intended." if proxy.letter == "L" else "Nobody can connect to it."
+        report.warning(None, f"{proxy.label()} '{proxy.name}' has no 'bind' directive. {hint}")
+    _warn_of_timeouts(proxy, report)
+
+
+def _warn_of_timeouts(proxy: ProxyDraft, report: Report) -> None:
+    settings = proxy.settings
+    lacks_client = proxy.is_frontend() and not settings.timeout_s("client")
+    lacks_server = bool(proxy.servers) and not (settings.timeout_s("connect") and settings.timeout_s("server"))
+    if settings.disabled or not (lacks_client or lacks_server):
+        return
+    report.warning(
+        None,
+        f"missing timeouts for {proxy.label()} '{proxy.name}'.\n"
+        "While not properly invalid, you will certainly encounter various problems\n"
+        "with such a configuration. To fix this, please ensure that all following\n"
+        "timeouts are set to a non-zero value: 'client', 'connect', 'server'.",
+    )
+
+
+def _check_servers(proxy: ProxyDraft, report: Report) -> None:
+    by_name: dict[str, int] = {}
+    by_cookie: dict[bytes, str] = {}
+    for server in proxy.servers:
+        if server.name in by_name:
+            report.alert(
+                server.origin,
+                f"{proxy.label()} '{proxy.name}', another server named '{server.name}' was already defined at line "
+                f"{by_name[server.name]}, please use distinct names.",
+            )
+        by_name.setdefault(server.name, server.origin.line)
+        cookie = server.options.cookie
+        if cookie is None:
+            continue
+        if cookie in by_cookie:
+            report.warning(
+                server.origin,
+                f"'server {proxy.name}/{server.name}' : cookie value '{cookie.decode()}' is also that of server "
+                f"'{by_cookie[cookie]}' : its sessions are found by chance; expects a value of its own",
+            )
+        by_cookie.setdefault(cookie, server.name)
+
+
+def _global(process: GlobalDraft) -> Global:
+    return Global(**{name: value for name, value in vars(process).items() if name != "seen"})
+
+
+def _logs(process: GlobalDraft, settings: Settings) -> tuple[LogTarget, ...]:
+    logs: list[LogTarget] = []
+    for target in settings.logs:
+        logs.extend(process.logs if target is None else (target,))
+    return tuple(logs)
+
+
+def _frontend(process: GlobalDraft, proxy: ProxyDraft, number: int) -> Frontend:
+    settings = proxy.settings
+    logs = _logs(process, settings)
+    # A rule is asked before the default; without either a listen section has servers of its own.
+    default = settings.default_backend
+    own = proxy.name if proxy.is_backend() else ""
+    backend = proxy.use_backends[0].name if proxy.use_backends else default.name if default is not None else own
+    return Frontend(
+        name=proxy.name,
+        number=number,
+        binds=tuple(proxy.binds),
+        maxconn=settings.maxconn,
+        logs=logs,
+        log_format=settings.log_format if logs else "none",
+        dontlognull=settings.dontlognull,
+        client_timeout_s=settings.timeout_s("client"),
+        http_request_timeout_s=settings.timeout_s("http-request"),
+        keep_alive_timeout_s=settings.timeout_s("http-keep-alive"),
+        default_backend=backend,
+        exporter_path=proxy.exporter_path,
+        errorfiles={errorfile.status: errorfile.octets for errorfile in settings.errorfiles},
+        disabled=settings.disabled,
+        is_listen=proxy.letter == "L",
+        origin=proxy.origin,
+    )
+
+
+def _backend(process: GlobalDraft, proxy: ProxyDraft, number: int) -> Backend:
+    settings = proxy.settings
+    servers = tuple(
+        Server(
+            name=line.name,
+            number=position,
+            host=line.host,
+            port=line.port,
+            is_ipv6=line.is_ipv6,
+            origin=line.origin,
+            **vars(line.options),
+        )
+        for position, line in enumerate(proxy.servers, 1)
+    )
+    return Backend(
+        name=proxy.name,
+        number=number,
+        servers=servers,
+        balance=settings.balance,
+        cookie=settings.cookie,
+        retries=settings.retries,
+        redispatch_interval=settings.redispatch_interval,
+        connect_timeout_s=settings.timeout_s("connect"),
+        server_timeout_s=settings.timeout_s("server"),
+        queue_timeout_s=settings.timeout_s("queue"),
+        tunnel_timeout_s=settings.timeout_s("tunnel"),
+        check_timeout_s=settings.timeout_s("check"),
+        maxconn=settings.fullconn,
+        logs=_logs(process, settings),
+        errorfiles={errorfile.status: errorfile.octets for errorfile in settings.errorfiles},
+        disabled=settings.disabled,
+        is_listen=proxy.letter == "L",
+        origin=proxy.origin,
+    )
