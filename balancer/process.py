@@ -2,8 +2,9 @@
 
 The order of the start is the point of this file. While the process still has its rights and its root: descriptor limit,
 listening sockets, stats sockets, pid file, background, everything that would be imported or opened later, the word to the
-processes that it takes over from. Then chroot, groups, gid, uid; then the first connection is accepted; then whoever waits for a daemon is told. A failure before that
-last step is said on standard error and ends the start with status 1; nobody is served by half a configuration.
+processes that it takes over from. Then chroot, groups, gid, uid; then the first connection is accepted; then whoever waits
+for a daemon is told. A failure before that last step is said on standard error and ends the start with status 1; nobody is
+served by half a configuration.
 """
 
 import asyncio
@@ -111,12 +112,13 @@ def run(config: model.Model, arguments: Arguments, messages: Messages, assemble:
     return service.die_of(-status) if status < 0 else status
 
 
-def preload() -> None:
-    """Imports and reads what would otherwise be looked for after chroot."""
+def preload(loop: asyncio.AbstractEventLoop) -> None:
+    """Imports, reads and opens what would otherwise be looked for after chroot."""
     for name in LATE_IMPORTS:
         importlib.import_module(name)
     time.tzset()
     time.localtime()
+    loop.run_until_complete(_open_reserve(loop))
 
 
 def _overridden(config: model.Model, arguments: Arguments) -> model.Model:
@@ -181,7 +183,7 @@ def _open_stats(
     opened: list[tuple[model.StatsSocket, socket.socket]] = []
     for config in configs:
         if not is_successor and sockets.is_served(config.path):
-            _warn(messages, arguments, f"[{config.origin}] : another process serves '{config.path}'; that name is taken from it.")
+            _warn(messages, arguments, f"[{config.origin}] : '{config.path}' is served by another process and taken from it.")
         try:
             opened.append((config, sockets.open_stats_socket(config)))
         except sockets.BindError as error:
@@ -201,7 +203,7 @@ def _serve(start: _Start, arguments: Arguments, messages: Messages, assemble: As
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     notifier = daemon.Notifier(os.environ.get("NOTIFY_SOCKET", "") if arguments.master == "-Ws" else "")
-    preload()
+    preload(loop)
     parts = assemble(Facts(start.config, loop, start.listeners, time.time(), start.descriptors_max))
     running = service.Service(
         parts.traffic, parts.log, messages, loop, start.config.process.hard_stop_after_s, notifier
@@ -221,6 +223,15 @@ def _serve(start: _Start, arguments: Arguments, messages: Messages, assemble: As
     parts.stats.close()
     parts.log.close()
     return status
+
+
+async def _open_reserve(loop: asyncio.AbstractEventLoop) -> None:
+    """Lets libuv open /dev/null, its reserve for a full descriptor table: it does so once per loop, at the first listen."""
+    unnamed = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    unnamed.bind("")  # Linux gives it an abstract address
+    server = await loop.create_unix_server(asyncio.Protocol, sock=unnamed)
+    server.close()
+    await server.wait_closed()
 
 
 async def _start_parts(parts: Parts, start: _Start) -> None:
