@@ -74,7 +74,7 @@ def test_the_mode_decides_with_what_the_machine_has(mode: str, missing: list[str
 
 
 def test_require_refuses_a_machine_without_compiler() -> None:
-    with pytest.raises(SystemExit, match="BALANCER_COMPILE=require.*apt-get install gcc"):
+    with pytest.raises(SystemExit, match=r"BALANCER_COMPILE=require.*apt-get install gcc"):
         SETUP.should_compile("require", ["gcc"])
 
 

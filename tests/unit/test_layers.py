@@ -125,7 +125,7 @@ def test_a_module_imports_only_from_its_own_layer_and_lower_ones(path: Path) -> 
 @pytest.mark.parametrize("path", FILES, ids=module_name)
 def test_every_module_is_in_a_layer_or_stands_alone(path: Path) -> None:
     name = module_name(path)
-    assert is_alone(name) or layer_of(name), f"balancer/{name.replace('.', '/')}.py is in no row of LAYERS in {Path(__file__).name}"
+    assert is_alone(name) or layer_of(name), f"{path.relative_to(ROOT)} is in no row of LAYERS in {Path(__file__).name}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_name)
