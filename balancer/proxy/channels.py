@@ -64,6 +64,8 @@ class ClientChannel(Timed):
         self.is_blocked: bool = False  # its write buffer is full
         self.is_gone: bool = False  # reset or closed: nothing can be sent any more
         self.has_ended: bool = False  # it sends no more (FIN)
+        # A server connection that carries this client's identity (NTLM, Negotiate), between two of its requests.
+        self.private: "ServerChannel | None" = None
 
     def send_head(self, head: bytes) -> None:
         """Sends a response head or a whole small answer."""

@@ -442,6 +442,9 @@ class ClientSide(ClientChannel):
         self.state = CLOSED
         self.pending = b""
         self.services.wheel.forget(self)
+        if self.private is not None:
+            self.private.close()
+            self.private = None
         if self.is_counted:
             self.gate.leave(self)
 

@@ -194,6 +194,13 @@ class Exchange(Request):
         assert server is not None
         self.enter(phases.CONNECT)
         self.is_pausing = False
+        own = self.client.private
+        if own is not None:
+            self.client.private = None
+            if own.server is server and own.is_fresh():
+                self.connected(own)
+                return
+            own.close()
         kept = server.pool.take()
         if kept is not None:
             assert isinstance(kept, ServerChannel)

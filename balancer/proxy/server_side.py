@@ -113,14 +113,21 @@ class ServerSide(ServerChannel):
 
     def end(self, may_keep: bool, now: float) -> None:
         """The exchange is over: into the pool, or closed."""
+        exchange = self.exchange
         self.exchange = None
         transport = self.transport
         if transport is None:
             return
         if not may_keep:
             self.abort()
-        elif self.is_blocked or self.is_private or not self.server.is_usable() or transport.is_closing():
+        elif self.is_blocked or not self.server.is_usable() or transport.is_closing():
             self.close()
+        elif self.is_private:
+            if exchange is None or exchange.client.is_gone:
+                self.close()
+            else:
+                self.resume_reading()
+                exchange.client.private = self
         else:
             self.resume_reading()
             self.server.pool.give(self, now)
