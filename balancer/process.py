@@ -21,6 +21,7 @@ import uvloop
 
 from balancer import daemon, limits, model, privileges, service, sockets
 from balancer.arguments import Arguments
+from balancer.backend.events import EventLog
 from balancer.messages import Messages
 
 # Modules that the standard library imports at their first use, which may come after chroot.
@@ -68,6 +69,7 @@ class Parts:
 
     traffic: service.Traffic
     log: FinalLog
+    announcer: EventLog
     stats: StatsServer
 
 
@@ -78,6 +80,7 @@ class Facts:
     config: model.Model  # its maxconn is the settled one
     loop: asyncio.AbstractEventLoop
     listeners: list[sockets.Listener]
+    messages: Messages
     started_at: float
     descriptors_max: int
 
@@ -204,10 +207,9 @@ def _serve(start: _Start, arguments: Arguments, messages: Messages, assemble: As
     asyncio.set_event_loop(loop)
     notifier = daemon.Notifier(os.environ.get("NOTIFY_SOCKET", "") if arguments.master == "-Ws" else "")
     preload(loop)
-    parts = assemble(Facts(start.config, loop, start.listeners, time.time(), start.descriptors_max))
-    running = service.Service(
-        parts.traffic, parts.log, messages, loop, start.config.process.hard_stop_after_s, notifier
-    )
+    parts = assemble(Facts(start.config, loop, start.listeners, messages, time.time(), start.descriptors_max))
+    bound_s = start.config.process.hard_stop_after_s
+    running = service.Service(parts.traffic, parts.log, parts.announcer, messages, loop, bound_s, notifier)
     if start.pid_descriptor != -1:
         daemon.write_pid(start.pid_descriptor, os.getpid())
     _relieve_predecessors(arguments)

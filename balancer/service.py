@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from balancer import model, states
+from balancer.backend.events import EventLog
 from balancer.backend.farm import Farm
 from balancer.daemon import Notifier
 from balancer.messages import Messages
@@ -56,6 +57,26 @@ class Log(Protocol):
         """Sends what is still kept."""
 
 
+class Announcer(EventLog):
+    """Tells events to the log and, as HAProxy does, to whoever watches standard error; a daemon is quiet there."""
+
+    def __init__(self, log: Log, messages: Messages) -> None:
+        self.log = log
+        self.messages = messages
+
+    def event(self, severity: int, proxy_name: str, text: str) -> None:
+        """Tells a proxy's log targets, or the process's where no proxy is named."""
+        if proxy_name:
+            self.log.event(severity, proxy_name, text)
+        else:
+            self.log.process_event(severity, text)
+        # HAProxy's labels do not follow the severities: only what silences a whole proxy is an alert.
+        if severity == model.EMERG:
+            self.messages.alert(text)
+        else:
+            self.messages.warning(text)
+
+
 class Service:
     """One process that serves; `run` gives its exit status, negative for a signal to die of."""
 
@@ -63,6 +84,7 @@ class Service:
         self,
         traffic: Traffic,
         log: Log,
+        announcer: EventLog,
         messages: Messages,
         loop: asyncio.AbstractEventLoop,
         hard_stop_after_s: float,
@@ -70,6 +92,7 @@ class Service:
     ) -> None:
         self.traffic = traffic
         self.log = log
+        self.announcer = announcer
         self.messages = messages
         self.loop = loop
         self.hard_stop_after_s = hard_stop_after_s
@@ -156,13 +179,11 @@ class Service:
         self._status.set_result(status)
 
     def _tell(self, severity: int, text: str) -> None:
-        self.log.process_event(severity, text)
-        self.messages.warning(text)
+        self.announcer.event(severity, "", text)
 
     def _tell_all(self, severity: int, lines: list[states.Line]) -> None:
         for proxy_name, text in lines:
-            self.log.event(severity, proxy_name, text)
-            self.messages.warning(text)
+            self.announcer.event(severity, proxy_name, text)
 
 
 SIGNALS: Final[dict[signal.Signals, Callable[[Service], None]]] = {

@@ -26,8 +26,6 @@ global
     {process}
 defaults
     mode http
-    log global
-    option httplog
     retries 0
     timeout connect 1s
     timeout client 5s
@@ -125,12 +123,13 @@ def test_a_jailed_process_imports_and_opens_nothing(shared: Path) -> None:
     made = config(
         port, f"chroot {jail}", f"uid {WWW_DATA}", f"gid {WWW_DATA}", "log /dev/log local0", f"stats socket {admin} level admin"
     )
+    made = made.replace("listen site", "    log global\n    option httplog\nlisten site") + exporter
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
         syslog.bind(str(jail / "dev" / "log"))
         (jail / "dev" / "log").chmod(0o666)
         syslog.settimeout(15.0)
         command = [sys.executable, "-P", str(script)]
-        with Balancer(made + exporter, shared, "-db", port=port, command=command) as watched:
+        with Balancer(made, shared, "-db", port=port, command=command) as watched:
             assert b"503 " in syslog.recv(65536)
             assert ask(metrics, "/metrics").startswith(b"HTTP/1.1 200 ")
             assert ask(metrics, "/other").startswith(b"HTTP/1.1 503 ")

@@ -13,7 +13,7 @@ from balancer.backend.events import EventLog
 from balancer.backend.farm import Farm
 from balancer.daemon import Notifier
 from balancer.messages import Messages
-from balancer.service import ENDED, FINISHING, RUNNING, SIGNALS, Service
+from balancer.service import ENDED, FINISHING, RUNNING, SIGNALS, Announcer, Service
 
 ORIGIN = model.Origin("test.cfg", 1)
 
@@ -104,7 +104,8 @@ class Stage:
         self.traffic = Traffic(self.farm, self.loop)
         self.stderr = io.StringIO()
         messages = Messages(self.stderr, is_quiet=False)
-        self.service = Service(self.traffic, self.log, messages, self.loop, hard_stop_after_s, Notifier(""))
+        announcer = Announcer(self.log, messages)
+        self.service = Service(self.traffic, self.log, announcer, messages, self.loop, hard_stop_after_s, Notifier(""))
 
     def ended(self) -> int:
         return self.loop.run_until_complete(asyncio.wait_for(self.service.run(), 5.0))
@@ -224,3 +225,12 @@ def test_sighup_tells_the_states_in_haproxys_words(stage: Stage) -> None:
 def test_the_two_halves_of_a_listen_section_are_one_proxy(stage: Stage) -> None:
     names = [(proxy.name, proxy.frontend is not None, proxy.backend is not None) for proxy in states.proxies(stage.farm)]
     assert names[:3] == [("fe", True, False), ("web", True, True), ("nob", False, True)]
+
+
+def test_events_are_seen_on_standard_error_too_with_haproxys_labels() -> None:
+    log, told = Lines(), io.StringIO()
+    announcer = Announcer(log, Messages(told, is_quiet=False))
+    announcer.event(model.ALERT, "web", "Server web/s1 is DOWN.")
+    announcer.event(model.EMERG, "web", "proxy web has no server available!")
+    assert [line.split(" ", 1)[0] for line in told.getvalue().splitlines()] == ["[WARNING]", "[ALERT]"]
+    assert [name for _severity, name, _text in log.lines] == ["web", "web"]
