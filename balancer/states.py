@@ -60,11 +60,12 @@ def stopped_lines(farm: Farm) -> list[Line]:
 
 def hard_stopped_lines(farm: Farm) -> list[Line]:
     """The proxies whose connections are cut when a soft stop has taken too long."""
-    return [
-        (frontend.name, f"Proxy {frontend.name} hard-stopped ({frontend.counters.sessions_cur} remaining conns will be closed).")
-        for frontend in farm.frontends
-        if frontend.counters.sessions_cur
-    ]
+    lines: list[Line] = []
+    for frontend in farm.frontends:
+        left = frontend.counters.sessions_cur
+        if left:
+            lines.append((frontend.name, f"Proxy {frontend.name} hard-stopped ({left} remaining conns will be closed)."))
+    return lines
 
 
 def _servers_text(backend: Backend | None) -> str:
