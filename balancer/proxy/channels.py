@@ -65,7 +65,7 @@ class ClientChannel(Timed):
         self.is_gone: bool = False  # reset or closed: nothing can be sent any more
         self.has_ended: bool = False  # it sends no more (FIN)
         # A server connection that carries this client's identity (NTLM, Negotiate), between two of its requests.
-        self.private: "ServerChannel | None" = None
+        self.private: ServerChannel | None = None
 
     def send_head(self, head: bytes) -> None:
         """Sends a response head or a whole small answer."""

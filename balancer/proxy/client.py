@@ -15,8 +15,9 @@ from typing import Final
 from balancer.http.head import FORBIDDEN, INCOMPLETE, RequestHead, find_end, skip_empty_lines
 from balancer.proxy import phase as phases
 from balancer.proxy.channels import ClientChannel, Route
-from balancer.proxy.exchange import Exchange, Services
+from balancer.proxy.exchange import Exchange
 from balancer.proxy.record import Record
+from balancer.proxy.services import Services
 
 # What a connection does with the octets that come.
 IDLE: Final = 0  # waits for a head
@@ -104,7 +105,7 @@ class ClientSide(ClientChannel):
         """Octets from the client."""
         try:
             self._received(data)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - an edge: one fault ends one connection
             self._crashed(error)
 
     def _received(self, data: bytes) -> None:
@@ -134,7 +135,7 @@ class ClientSide(ClientChannel):
         """The client sends no more; it may still read."""
         try:
             return self._ended()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - an edge: one fault ends one connection
             self._crashed(error)
             return False
 
@@ -159,7 +160,7 @@ class ClientSide(ClientChannel):
         """The connection is gone."""
         try:
             self._lost()
-        except Exception as failure:
+        except Exception as failure:  # noqa: BLE001 - an edge: one fault ends one connection
             self._crashed(failure)
 
     def _lost(self) -> None:
@@ -189,14 +190,14 @@ class ClientSide(ClientChannel):
         if self.exchange is not None:
             try:
                 self.exchange.client_resumed()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - an edge: one fault ends one connection
                 self._crashed(error)
 
     def on_deadline(self, now: float) -> None:
         """What was waited for did not come."""
         try:
             self._late(now)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - an edge: one fault ends one connection
             self._crashed(error)
 
     def _late(self, now: float) -> None:

@@ -62,7 +62,7 @@ class Attempt(Connecting):
                 self.exchange = None
                 try:
                     exchange.connected(side)
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001 - an edge: one fault ends one connection
                     exchange.crash(error)
         except OSError as error:
             exchange = self.exchange

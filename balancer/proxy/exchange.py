@@ -5,58 +5,18 @@ more. It holds at most one server's slot and at most one server connection, and 
 server may have seen is sent again (`retry.may_repeat` is the one exception, and says why it is none).
 """
 
-import asyncio
-import time
-
-from mypy_extensions import mypyc_attr
-
 from balancer.backend.backend import ASSIGNED, NO_SERVER, QUEUED, Backend, Request
-from balancer.backend.counters import Counters
-from balancer.backend.farm import Farm
-from balancer.backend.persistence import DOWN, NONE, VALID
+from balancer.backend.persistence import DOWN, VALID
 from balancer.backend.server import Server
 from balancer.http.errors import ErrorPage
 from balancer.http.framing import CHUNKED, LENGTH, NO_BODY, Body
 from balancer.http.head import RequestHead
+from balancer.proxy import ledger, retry
 from balancer.proxy import phase as phases
-from balancer.proxy import retry
 from balancer.proxy.answer import Answer
-from balancer.proxy.channels import ClientChannel, Connecting, Limits, Route, ServerChannel
-from balancer.proxy.deadlines import Wheel
+from balancer.proxy.channels import ClientChannel, Connecting, Route, ServerChannel
 from balancer.proxy.phase import Phase, status_for
-from balancer.proxy.record import Record
-
-DASH = 45
-NO_LETTER = 0
-
-
-@mypyc_attr(allow_interpreted_subclasses=True)
-class Services:
-    """What a worker does for its exchanges, and the limits that it gives them."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, farm: Farm, wheel: Wheel, limits: Limits) -> None:
-        self.loop = loop
-        self.farm = farm
-        self.wheel = wheel
-        self.limits = limits
-        self.is_stopping: bool = False
-        self.serial: int = 0
-
-    def now(self) -> float:
-        """`loop.time()` in seconds."""
-        return self.loop.time()
-
-    def connect(self, exchange: "Exchange", server: Server) -> Connecting:
-        """Opens a connection to `server`; the exchange hears `connected` or `connect_failed`."""
-        raise AssertionError("the worker connects")
-
-    def complain(self, text: str) -> None:
-        """Tells the operator of a fault of ours."""
-        raise AssertionError("the worker knows the log")
-
-    def shed_idle(self) -> None:
-        """Closes idle server connections for want of descriptors."""
-        raise AssertionError("the worker knows all pools")
+from balancer.proxy.services import Services
 
 
 class Exchange(Request):
@@ -81,7 +41,7 @@ class Exchange(Request):
         self.is_redispatched: bool = False
         self.is_pausing: bool = False
         self.is_repeated: bool = False
-        self.cookie_letter: int = NO_LETTER
+        self.cookie_letter: int = ledger.NO_LETTER
         kind = CHUNKED if head.is_chunked else LENGTH if head.content_length > 0 else NO_BODY
         self.upload = Body(kind, head.content_length, head.is_chunked)
         self.held: list[bytes] = []  # what has not been sent, or must be kept in case it has to be sent again
@@ -472,8 +432,8 @@ class Exchange(Request):
         octets = 0 if answer is None else answer.logged_octets()
         if page is not None:
             octets = page.logged_octets
-        self._count(cause, phase, status, octets, had_slot, now)
-        self._log(cause, phase, status, octets, now)
+        ledger.count(self, cause, phase, status, octets, had_slot, now)
+        ledger.log(self, cause, phase, status, octets, now)
         # The two refer to each other: parted here, both are freed at once and the collector finds nothing to do
         # (8 % of the process's time otherwise).
         self.answer = None
@@ -491,7 +451,7 @@ class Exchange(Request):
         channel = self.channel
         try:
             self.finish(phases.INTERNAL, self.services.now())
-        except Exception as second:
+        except Exception as second:  # noqa: BLE001 - an edge: one fault ends one connection
             self.services.complain(f"{self!r}: while ending it: {second!r}")
             was_ending = True
         if was_ending:
@@ -506,100 +466,3 @@ class Exchange(Request):
             head = page.keeps if keeps else page.closes
             client.send_head(head if self.head.method == b"HEAD" else head + page.body)
         client.finish(keeps)
-
-    def _count(self, cause: int, phase: Phase, status: int, octets: int, had_slot: bool, now: float) -> None:
-        received = self.head.log_octets() + self.upload.data_octets
-        total_ms = int((now - self.begun_at) * 1000.0 + 0.5)
-        frontend = self.route.frontend.counters
-        counted: list[Counters] = [frontend]
-        if self.backend is not None:
-            counted.append(self.backend.counters)
-            if had_slot and self.target is not None:
-                counted.append(self.target.counters)
-        self.services.farm.bytes_out += octets
-        queue_ms, connect_ms, response_ms = self._timers_ms()
-        for counters in counted:
-            counters.bytes_in += received
-            counters.bytes_out += octets
-            counters.response(status)
-            if counters is not frontend:
-                if cause == phases.NORMAL:
-                    counters.times(queue_ms, connect_ms, response_ms, total_ms)
-                elif cause in (phases.CLIENT_ABORT, phases.CLIENT_TIMEOUT):
-                    counters.client_aborts += 1
-                elif cause in (phases.SERVER_ABORT, phases.SERVER_TIMEOUT, phases.PROXY):
-                    if phase is phases.DATA:
-                        counters.server_aborts += 1
-                    elif phase is phases.HEADERS:
-                        counters.response_errors += 1
-        if cause == phases.PROXY and phase is not phases.HEADERS and phase is not phases.DATA:
-            frontend.request_errors += 1
-        elif cause in (phases.CLIENT_ABORT, phases.CLIENT_TIMEOUT) and not self.upload.is_done:
-            frontend.request_errors += 1
-
-    def _timers_ms(self) -> tuple[int, int, int]:
-        """Tw, Tc, Tr in milliseconds, -1 where the phase was not reached."""
-        if self.assigned_at < 0.0:
-            return -1, -1, -1
-        queue_ms = int((self.assigned_at - self.read_at) * 1000.0 + 0.5)
-        if self.connected_at < 0.0:
-            return queue_ms, -1, -1
-        connect_ms = int((self.connected_at - self.assigned_at) * 1000.0 + 0.5)
-        if self.answered_at < 0.0:
-            return queue_ms, connect_ms, -1
-        return queue_ms, connect_ms, int((self.answered_at - self.connected_at) * 1000.0 + 0.5)
-
-    def _log(self, cause: int, phase: Phase, status: int, octets: int, now: float) -> None:
-        log = self.route.access_log
-        if log is None:
-            return
-        client = self.client
-        frontend = self.route.frontend
-        farm = self.services.farm
-        record = Record()
-        record.client_host = client.client_host
-        record.client_port = client.client_port
-        record.bind_host = client.local_host
-        record.bind_port = client.local_port
-        record.accepted_at = self.begun_wall
-        record.frontend_name = frontend.name
-        record.backend_name = frontend.name
-        record.tr_ms = int((self.read_at - self.begun_at) * 1000.0 + 0.5)
-        record.tw_ms, record.tc_ms, record.resp_ms = self._timers_ms()
-        record.ta_ms = int((now - self.begun_at) * 1000.0 + 0.5)
-        record.status = status
-        record.bytes_read = octets
-        record.cause = cause
-        record.phase = DASH if cause == phases.NORMAL else phase.letter
-        record.act = farm.connections_cur
-        record.fe = frontend.counters.sessions_cur
-        record.retries = self.failures
-        record.is_redispatched = self.is_redispatched
-        record.srv_queue = self.server_queue_position
-        record.be_queue = self.backend_queue_position
-        record.request_line = self.head.request_line()
-        backend = self.backend
-        target = self.target
-        if backend is not None:
-            record.backend_name = backend.name
-            record.be = backend.counters.sessions_cur
-            if target is not None:
-                record.server_name = target.name
-                record.srv = target.served
-            if self.cookie_letter != NO_LETTER:
-                record.cookie_in = self.cookie_letter
-                answer = self.answer
-                record.cookie_out = NONE if answer is None else answer.cookie_letter
-        elif target is not None:
-            record.server_name = target.name
-            if cause == phases.NORMAL:
-                record.cause = phases.LOCAL
-                record.phase = phases.REQUEST.letter
-        if phase is phases.QUEUE and cause == phases.SERVER_ABORT:
-            record.phase = phases.CONNECT.letter
-        log.write(record)
-
-
-def wall_clock() -> float:
-    """Seconds since the epoch, for the log's date."""
-    return time.time()

@@ -21,9 +21,10 @@ from balancer.proxy.channels import Connecting, Limits, Route
 from balancer.proxy.client import ClientSide, Gate
 from balancer.proxy.connector import Attempt
 from balancer.proxy.deadlines import GRAIN_S, Wheel
-from balancer.proxy.exchange import Exchange, Services
+from balancer.proxy.exchange import Exchange
 from balancer.proxy.listener import Listener
 from balancer.proxy.record import AccessLog
+from balancer.proxy.services import Services
 
 POOL_PURGE_S: Final = 5.0
 POOL_IDLE_S: Final = 300.0

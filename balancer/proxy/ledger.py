@@ -1,0 +1,112 @@
+"""What a finished exchange leaves behind: counters and one log line."""
+
+from typing import TYPE_CHECKING, Final
+
+from balancer.backend.counters import Counters
+from balancer.backend.persistence import NONE
+from balancer.proxy import phase as phases
+from balancer.proxy.phase import Phase
+from balancer.proxy.record import Record
+
+if TYPE_CHECKING:
+    from balancer.proxy.exchange import Exchange
+
+DASH: Final = 45
+NO_LETTER: Final = 0
+
+
+def timers_ms(exchange: "Exchange") -> tuple[int, int, int]:
+    """Tw, Tc, Tr in milliseconds, -1 where the phase was not reached."""
+    if exchange.assigned_at < 0.0:
+        return -1, -1, -1
+    queue_ms = int((exchange.assigned_at - exchange.read_at) * 1000.0 + 0.5)
+    if exchange.connected_at < 0.0:
+        return queue_ms, -1, -1
+    connect_ms = int((exchange.connected_at - exchange.assigned_at) * 1000.0 + 0.5)
+    if exchange.answered_at < 0.0:
+        return queue_ms, connect_ms, -1
+    return queue_ms, connect_ms, int((exchange.answered_at - exchange.connected_at) * 1000.0 + 0.5)
+
+
+def count(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: int, had_slot: bool, now: float) -> None:
+    """Raises the counters of frontend, backend and server."""
+    received = exchange.head.log_octets() + exchange.upload.data_octets
+    total_ms = int((now - exchange.begun_at) * 1000.0 + 0.5)
+    frontend = exchange.route.frontend.counters
+    counted: list[Counters] = [frontend]
+    if exchange.backend is not None:
+        counted.append(exchange.backend.counters)
+        if had_slot and exchange.target is not None:
+            counted.append(exchange.target.counters)
+    exchange.services.farm.bytes_out += octets
+    queue_ms, connect_ms, response_ms = timers_ms(exchange)
+    for counters in counted:
+        counters.bytes_in += received
+        counters.bytes_out += octets
+        counters.response(status)
+        if counters is not frontend:
+            if cause == phases.NORMAL:
+                counters.times(queue_ms, connect_ms, response_ms, total_ms)
+            elif cause in (phases.CLIENT_ABORT, phases.CLIENT_TIMEOUT):
+                counters.client_aborts += 1
+            elif cause in (phases.SERVER_ABORT, phases.SERVER_TIMEOUT, phases.PROXY):
+                if phase is phases.DATA:
+                    counters.server_aborts += 1
+                elif phase is phases.HEADERS:
+                    counters.response_errors += 1
+    if cause == phases.PROXY and phase is not phases.HEADERS and phase is not phases.DATA:
+        frontend.request_errors += 1
+    elif cause in (phases.CLIENT_ABORT, phases.CLIENT_TIMEOUT) and not exchange.upload.is_done:
+        frontend.request_errors += 1
+
+
+def log(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: int, now: float) -> None:
+    """Writes the line where the frontend has a log."""
+    sink = exchange.route.access_log
+    if sink is None:
+        return
+    client = exchange.client
+    frontend = exchange.route.frontend
+    farm = exchange.services.farm
+    record = Record()
+    record.client_host = client.client_host
+    record.client_port = client.client_port
+    record.bind_host = client.local_host
+    record.bind_port = client.local_port
+    record.accepted_at = exchange.begun_wall
+    record.frontend_name = frontend.name
+    record.backend_name = frontend.name
+    record.tr_ms = int((exchange.read_at - exchange.begun_at) * 1000.0 + 0.5)
+    record.tw_ms, record.tc_ms, record.resp_ms = timers_ms(exchange)
+    record.ta_ms = int((now - exchange.begun_at) * 1000.0 + 0.5)
+    record.status = status
+    record.bytes_read = octets
+    record.cause = cause
+    record.phase = DASH if cause == phases.NORMAL else phase.letter
+    record.act = farm.connections_cur
+    record.fe = frontend.counters.sessions_cur
+    record.retries = exchange.failures
+    record.is_redispatched = exchange.is_redispatched
+    record.srv_queue = exchange.server_queue_position
+    record.be_queue = exchange.backend_queue_position
+    record.request_line = exchange.head.request_line()
+    backend = exchange.backend
+    target = exchange.target
+    if backend is not None:
+        record.backend_name = backend.name
+        record.be = backend.counters.sessions_cur
+        if target is not None:
+            record.server_name = target.name
+            record.srv = target.served
+        if exchange.cookie_letter != NO_LETTER:
+            record.cookie_in = exchange.cookie_letter
+            answer = exchange.answer
+            record.cookie_out = NONE if answer is None else answer.cookie_letter
+    elif target is not None:
+        record.server_name = target.name
+        if cause == phases.NORMAL:
+            record.cause = phases.LOCAL
+            record.phase = phases.REQUEST.letter
+    if phase is phases.QUEUE and cause == phases.SERVER_ABORT:
+        record.phase = phases.CONNECT.letter
+    sink.write(record)
