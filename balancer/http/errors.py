@@ -11,7 +11,11 @@ _REASONS: Final = {
     403: (b"Forbidden", b"403 Forbidden", b"Request forbidden by administrative rules."),
     408: (b"Request Time-out", b"408 Request Time-out", b"Your browser didn't send a complete request in time."),
     500: (b"Internal Server Error", b"500 Internal Server Error", b"An internal server error occurred."),
-    501: (b"Not Implemented", b"501 Not Implemented", b".\nThe server does not support the functionality required to fulfill the request."),
+    501: (
+        b"Not Implemented",
+        b"501 Not Implemented",
+        b".\nThe server does not support the functionality required to fulfill the request.",
+    ),
     502: (b"Bad Gateway", b"502 Bad Gateway", b"The server returned an invalid or incomplete response."),
     503: (b"Service Unavailable", b"503 Service Unavailable", b"No server is available to handle this request."),
     504: (b"Gateway Time-out", b"504 Gateway Time-out", b"The server didn't respond in time."),

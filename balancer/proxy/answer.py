@@ -250,7 +250,7 @@ class Answer:
             self.exchange.finish(phases.NORMAL, now)
 
     def _stick(self, head: ResponseHead, parts: list[bytes]) -> None:
-        """Adds the cookie (original-setup 2.3), and with it `cache-control: private` where the server did not forbid storing."""
+        """Adds the cookie, and with it `cache-control: private` unless the server itself forbids storing."""
         exchange = self.exchange
         backend = exchange.backend
         if backend is None or exchange.target is None:

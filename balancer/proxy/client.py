@@ -65,7 +65,8 @@ class ClientSide(ClientChannel):
         self.is_counted: bool = False
 
     def __repr__(self) -> str:
-        return f"<ClientSide {self.client_host}:{self.client_port} {self.route.frontend.name} n={self.request_count} {self.exchange!r}>"
+        name = f"{self.client_host}:{self.client_port} {self.route.frontend.name}"
+        return f"<ClientSide {name} n={self.request_count} {self.exchange!r}>"
 
     # --- the transport's calls -----------------------------------------------------------------------------------------
 
