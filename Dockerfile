@@ -9,7 +9,7 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends gcc libc6-dev \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
-COPY pyproject.toml setup.py LICENSE ./
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY balancer ./balancer
 RUN python -m venv /opt/balancer \
  && BALANCER_COMPILE=require /opt/balancer/bin/pip install --no-cache-dir .

@@ -8,31 +8,36 @@ PYTHON ?= python3
 BALANCER_COMPILE ?= auto
 SOURCES := pyproject.toml setup.py $(shell find balancer -name '*.py')
 
-# The Debian packages that the compile step lacks here; empty where nothing is missing.
-MISSING = $(shell $(PYTHON) -B setup.py missing)
+# The Debian packages that the compile step lacks here, empty where nothing is missing, and the form that .venv gets of it. The
+# form is part of the stamp's name: a compiler that is installed later is noticed.
+MISSING := $(shell $(PYTHON) -B setup.py missing)
+CAN_COMPILE := $(if $(MISSING),$(filter require,$(BALANCER_COMPILE)),yes)
+FORM := $(if $(filter never,$(BALANCER_COMPILE)),pure,$(if $(CAN_COMPILE),compiled,pure))
+INSTALLED := .venv/installed-$(FORM)
 EXTRAS = import sys, tomllib; table = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; \
 	print(*(line for extra in sys.argv[1:] for line in table[extra]), sep="\n")
 
 .PHONY: run test unit lint types bench clean
 .DELETE_ON_ERROR:
 
-run: .venv/installed
+run: $(INSTALLED)
 	@.venv/bin/python -P -m balancer.demo run -f conf/demo.cfg
 
-test: .venv/extras .venv/installed .venv-pure/extras .venv-pure/installed
+test: .venv/extras $(INSTALLED) .venv-pure/extras .venv-pure/installed
 	@.venv/bin/python -P tests/everything.py
 
-unit: .venv/extras .venv/installed
+unit: .venv/extras $(INSTALLED)
 	@.venv/bin/python -P tests/everything.py unit
 
 lint: .venv/extras
 	.venv/bin/ruff check .
 
-types: .venv/extras .venv/installed
+types: .venv/extras $(INSTALLED)
 	.venv/bin/mypy
 
-bench: .venv/installed
-	.venv/bin/python -P -m benchmarks
+# benchmarks/ is found in the checkout; it imports nothing of ours and starts what is installed.
+bench: $(INSTALLED)
+	.venv/bin/python -m benchmarks
 
 clean:
 	rm -rf .venv .venv-pure
@@ -43,9 +48,10 @@ clean:
 .venv-pure/bin/python:
 	$(PYTHON) -m venv .venv-pure
 
-.venv/installed: $(SOURCES) | .venv/bin/python
-	@if [ "$(BALANCER_COMPILE)" != never ] && [ -n "$(MISSING)" ]; then \
-		echo "Not compiled: about four times slower. To compile: apt-get install $(MISSING)  and then 'make clean'."; fi
+$(INSTALLED): $(SOURCES) | .venv/bin/python
+	@if [ "$(BALANCER_COMPILE)" = auto ] && [ -n "$(MISSING)" ]; then \
+		echo "Not compiled, about four times slower. What would compile it: apt-get install $(MISSING)"; fi
+	@rm -f .venv/installed-*
 	BALANCER_COMPILE=$(BALANCER_COMPILE) .venv/bin/pip install --quiet .
 	@touch $@
 
