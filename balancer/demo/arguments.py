@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import stat
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,8 +30,8 @@ def ports(text: str) -> list[int]:
     """`3001-3010`, `3001,3005` or both: the ports in order; 0 is one that the system gives."""
     found: list[int] = []
     for part in text.split(","):
-        first, _, last = part.partition("-")
-        found += range(port(first), port(last or first) + 1)
+        first, dash, last = part.partition("-")
+        found += range(port(first), port(last if dash else first) + 1)
     if not 0 < len(found) <= PORTS_MAX:
         raise argparse.ArgumentTypeError(f"expects 1 to {PORTS_MAX} ports (got {text!r})")
     return found
@@ -48,6 +49,16 @@ def control_path() -> Path:
     own = os.environ.get("XDG_RUNTIME_DIR", "")
     folder = Path(own) if own and os.access(own, os.W_OK) else Path(tempfile.gettempdir(), f"balancer-demo-{os.getuid()}")
     return folder / "balancer-demo.sock"
+
+
+def private_control_path() -> Path:
+    """The same, its folder made; raises OSError where the folder is another user's."""
+    path = control_path()
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    found = path.parent.lstat()
+    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode):
+        raise PermissionError(f"{path.parent} is not this user's own folder; name another place with --control")
+    return path
 
 
 def control_place(text: str) -> int | Path:

@@ -6,6 +6,8 @@ on at once: a page in a browser that posts to this port must not reach an image 
 
 import asyncio
 import contextlib
+import os
+import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +70,7 @@ class Control:
     def __init__(self, images: Sequence[Image]) -> None:
         self._images = {image.name: image for image in images}
         self._servers: list[asyncio.Server] = []
+        self._paths: list[Path] = []
         self._clients: set[asyncio.StreamWriter] = set()
 
     def __repr__(self) -> str:
@@ -79,6 +82,8 @@ class Control:
     async def __aexit__(self, *_: object) -> None:
         for server in self._servers:
             server.close()
+        for path in self._paths:
+            path.unlink(missing_ok=True)
         for writer in list(self._clients):
             writer.close()
 
@@ -90,10 +95,10 @@ class Control:
         return opened
 
     async def listen_unix(self, path: Path) -> None:
-        """Listens on a socket file that only this user may open; one that is left over is replaced."""
-        server = await asyncio.start_unix_server(self._serve, path, limit=LINE_OCTETS_MAX)
-        path.chmod(0o600)
-        self._servers.append(server)
+        """Listens on a socket file that only this user may open; raises OSError where another one still listens there."""
+        listener = _open_unix_listener(path)
+        self._paths.append(path)
+        self._servers.append(await asyncio.start_unix_server(self._serve, sock=listener, limit=LINE_OCTETS_MAX))
 
     async def carry_out(self, line: str) -> list[str]:
         """Does what the line says; returns a line for each image concerned. Raises ValueError for what cannot be done."""
@@ -142,6 +147,31 @@ class Control:
         writer.write("".join(f"{one}\n" for one in [*said, ""]).encode())
         await writer.drain()
         return goes_on
+
+
+def _open_unix_listener(path: Path) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX)
+    mask = os.umask(0o177)
+    try:
+        if path.is_socket():
+            _remove_abandoned(path)
+        listener.bind(str(path))
+    except OSError:
+        listener.close()
+        raise
+    finally:
+        os.umask(mask)
+    return listener
+
+
+def _remove_abandoned(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+    raise FileExistsError(f"another demonstration listens at {path}; name another place with --control")
 
 
 def _number(command: Command, words: list[str]) -> int:

@@ -6,6 +6,7 @@ fault that was refused, 2 for words that are not understood.
 
 import argparse
 import asyncio
+import os
 import signal
 import socket
 import sys
@@ -16,6 +17,9 @@ from typing import Final
 from balancer.demo import arguments
 from balancer.demo.control import Control
 from balancer.demo.image import Image
+from balancer.demo.plan import PlanError, read_plan
+from balancer.demo.runner import FAILED, OK, Demonstration, balancer_command, interpreter_text
+from balancer.demo.screen import open_screen
 from balancer.demo.wire import KOM, SWAZOO
 
 END_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -26,9 +30,15 @@ REPLY_OCTETS_MAX: Final = 65536
 def main(words: Sequence[str]) -> int:
     """Runs one of the programs; returns the exit status."""
     parsed = arguments.parse(words)
-    if parsed.program == "tell":
-        return tell(parsed.control or arguments.control_path(), " ".join(parsed.command))
-    return asyncio.run(run_images(parsed))
+    try:
+        if parsed.program == "tell":
+            return tell(parsed.control or arguments.control_path(), " ".join(parsed.command))
+        if parsed.program == "run":
+            return asyncio.run(run_demonstration(parsed, balancer_command(parsed.config)))
+        return asyncio.run(run_images(parsed))
+    except BrokenPipeError:  # whoever read the output has left; the interpreter's last flush must not complain again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
 
 
 def end_on_signals() -> asyncio.Event:
@@ -56,11 +66,47 @@ async def run_images(parsed: argparse.Namespace) -> int:
             await ended.wait()
         except OSError as error:
             print(f"cannot listen: {error}", file=sys.stderr)
-            return 1
+            return FAILED
         finally:
             for image in images:
                 await image.die()
-    return 0
+    return OK
+
+
+async def run_demonstration(parsed: argparse.Namespace, command: Sequence[str]) -> int:
+    """Opens the images that the configuration names and runs the command, the balancer, before them until a signal."""
+    ended = end_on_signals()
+    try:
+        plan = read_plan(parsed.config)
+    except PlanError as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    images = [
+        Image(image.name, image.address.port, image.address.host, number=number, seed=parsed.seed)
+        for number, image in enumerate(plan.images, 1)
+    ]
+    async with Control(images) as control:
+        demonstration = Demonstration(plan, images, command, ended, tell_command(parsed.control))
+        try:
+            taken = await demonstration.take_ports()
+            for port in taken:
+                print(port, file=sys.stderr)
+            if taken:
+                return FAILED
+            await open_control(control, parsed.control or arguments.private_control_path())
+            return await demonstration.run(open_screen(images, parsed.plain))
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            print(f"cannot start: {error}", file=sys.stderr)
+            return FAILED
+        finally:
+            await demonstration.stop_images()
+
+
+def tell_command(place: int | Path | None) -> str:
+    """What to type so that this demonstration is told a fault."""
+    return f"{interpreter_text()} -P -m balancer.demo tell" + (f" --control {place}" if place is not None else "")
 
 
 async def open_control(control: Control, place: int | Path) -> str:
@@ -84,8 +130,8 @@ def tell(place: int | Path, line: str) -> int:
                 said += piece
         except OSError as error:
             print(f"no demonstration answers at {place} ({error.strerror or error}): is `make run` running?", file=sys.stderr)
-            return 1
+            return FAILED
     text = said.decode("utf-8", "replace").strip()
     is_refused = not text or text.startswith("error: ")
     print(text or "nothing was answered", file=sys.stderr if is_refused else sys.stdout)
-    return 1 if is_refused else 0
+    return FAILED if is_refused else OK
