@@ -103,6 +103,8 @@ def _split_port(text: str, word: str) -> tuple[str, str | None]:
         return text, None
     # The last colon parts host and port, so that '::1:80' is port 80 of ::1, as in HAProxy.
     host, _colon, port = text.rpartition(":")
+    if ":" in host and _literal(host) is None:
+        raise Refusal(f"expects an address of IPv6 with a port as '[address]:port' (got '{word}')")
     return host, port
 
 

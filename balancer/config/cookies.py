@@ -35,7 +35,7 @@ KNOWN: Final[tuple[str, ...]] = ("rewrite", "prefix", "dynamic", "maxidle", "max
 
 
 def parse_cookie(statement: Statement) -> CookieRule:
-    """Reads the words after `cookie`. Refuses all mistakes of the line in one text."""
+    """Reads the words after `cookie`. Refuses the line at its first mistake."""
     if not statement.arguments or not statement.arguments[0]:
         raise Refusal("'cookie' expects <cookie_name> as argument (got nothing)")
     name = cookie_name(statement.arguments[0])

@@ -1,8 +1,8 @@
 """The keywords of the `global` section that work.
 
 Several sections add up. A keyword that can hold one value only keeps its first, and a second is named in a warning, as
-HAProxy does (it calls that an alert and starts all the same). Names of users and groups become numbers here, because after a chroot nobody
-can look them up.
+HAProxy does (it calls that an alert and starts all the same). Names of users and groups become numbers here, because after
+a chroot nobody can look them up.
 """
 
 from collections.abc import Callable
@@ -159,7 +159,7 @@ GLOBAL_ROWS: Final[tuple[Keyword[GlobalDraft], ...]] = (
     works(
         "tune.http.maxhdr",
         "G",
-        "how many lines a head may have, the first counted; 101",
+        "lines of a head, the first counted; 101",
         _number("maxhdr", 1, HEADERS_MAX, False),
     ),
 )

@@ -17,6 +17,7 @@ Draft = TypeVar("Draft")
 WORKS: Final = "works"
 NO_EFFECT: Final = "no effect"  # it only tunes: a warning
 REFUSED: Final = "refused"  # ignoring it would change what is served or who is let in: an error
+GONE: Final = "gone"  # older versions had it, HAProxy 2.6 refuses it itself: an error
 
 # Where a keyword may stand. Letters, because most may stand in several sections.
 SECTIONS: Final[dict[str, str]] = {"G": "global", "D": "defaults", "F": "frontend", "L": "listen", "B": "backend"}
@@ -73,7 +74,8 @@ class Table(Generic[Draft]):
 
     def second_words(self, first: str) -> list[str]:
         """What may follow a first word that is a family: the options, the timeouts."""
-        return sorted(words.split(" ")[1] for words in self.rows if words.startswith(first + " "))
+        family = (row.words for row in self.rows.values() if row.words.startswith(first + " ") and not row.modern)
+        return sorted(words.split(" ")[1] for words in family)
 
     def nearest(self, words: Sequence[str], section: str) -> str:
         """The keyword of this section that was probably meant; "" where none is near."""

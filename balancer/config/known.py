@@ -1,8 +1,7 @@
 """Options within a line that HAProxy 2.6 knows and we do not do: of `bind`, `server` and `stats socket`.
 
 One group per reason, one word per keyword, `word+N` where N values belong to it. The lists come from what HAProxy prints of
-itself (`haproxy -dKall`); the words of later versions that operators meet are added. `known_sections` has the keywords of
-the sections.
+itself (`haproxy -dKall`). `known_sections` has the keywords of the sections.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,10 +25,10 @@ def _rows(sections: str, groups: Sequence[Group], prefix: str) -> Iterable[Keywo
             yield Keyword(f"{prefix} {name}".strip(), sections, fate, text, None, False, "", int(count or 0))
 
 
-NO_TLS_BIND: Final = "TLS on a bind is not supported yet; let the web server in front do TLS"
-NO_TLS_SERVER: Final = "TLS to servers is not supported yet"
-NO_PROXY_PROTOCOL: Final = "the PROXY protocol is not supported yet"
-NO_AGENT: Final = "agent checks are not supported yet"
+NO_TLS_BIND: Final = "let the web server in front do TLS"
+NO_TLS_SERVER: Final = "servers are spoken to without TLS"
+NO_PROXY_PROTOCOL: Final = "addresses are those of the connections"
+NO_AGENT: Final = "a server is checked by connecting to it"
 NO_RESOLVERS: Final = "the name is resolved once, when the file is read"
 NO_TLS_HERE: Final = "it only tunes TLS, which is not done here"
 ONE_THREAD: Final = "one process with one thread serves"
@@ -46,9 +45,9 @@ BIND_OPTIONS: Final[tuple[Keyword[Any], ...]] = rows(
         (
             NO_EFFECT,
             NO_TLS_HERE,
-            "allow-0rtt ca-ignore-err+1 ciphers+1 ciphersuites+1 client-sigalgs+1 crt-ignore-err+1 curves+1 ecdhe+1 "
+            "allow-0rtt ca-ignore-err+1 ciphers+1 ciphersuites+1 crt-ignore-err+1 curves+1 ecdhe+1 "
             "force-sslv3 force-tlsv10 force-tlsv11 force-tlsv12 force-tlsv13 no-ca-names no-sslv3 no-tls-tickets no-tlsv10 "
-            "no-tlsv11 no-tlsv12 no-tlsv13 prefer-client-ciphers sigalgs+1 ssl-max-ver+1 ssl-min-ver+1 tls-ticket-keys+1",
+            "no-tlsv11 no-tlsv12 no-tlsv13 prefer-client-ciphers ssl-max-ver+1 ssl-min-ver+1 tls-ticket-keys+1",
         ),
         (REFUSED, "only HTTP/1.1 is spoken", "alpn+1 npn+1 proto+1"),
         (REFUSED, NO_PROXY_PROTOCOL, "accept-proxy accept-netscaler-cip+1"),
@@ -72,16 +71,15 @@ SERVER_OPTIONS: Final[tuple[Keyword[Any], ...]] = rows(
         (
             NO_EFFECT,
             NO_TLS_HERE,
-            "allow-0rtt ciphers+1 ciphersuites+1 client-sigalgs+1 curves+1 force-sslv3 force-tlsv10 force-tlsv11 force-tlsv12 "
+            "allow-0rtt ciphers+1 ciphersuites+1 curves+1 force-sslv3 force-tlsv10 force-tlsv11 force-tlsv12 "
             "force-tlsv13 no-check-ssl no-ssl no-ssl-reuse no-sslv3 no-tls-tickets no-tlsv10 no-tlsv11 no-tlsv12 no-tlsv13 "
-            "sigalgs+1 ssl-max-ver+1 ssl-min-ver+1 ssl-reuse tls-tickets",
+            "ssl-max-ver+1 ssl-min-ver+1 ssl-reuse tls-tickets",
         ),
         (REFUSED, "only HTTP/1.1 is spoken", "alpn+1 npn+1 proto+1 check-alpn+1 check-proto+1 ws+1"),
         (
             REFUSED,
             NO_PROXY_PROTOCOL,
-            "send-proxy send-proxy-v2 send-proxy-v2-ssl send-proxy-v2-ssl-cn check-send-proxy proxy-v2-options+1 "
-            "set-proxy-v2-tlv-fmt+2",
+            "send-proxy send-proxy-v2 send-proxy-v2-ssl send-proxy-v2-ssl-cn check-send-proxy proxy-v2-options+1 ",
         ),
         (
             NO_EFFECT,
@@ -98,11 +96,11 @@ SERVER_OPTIONS: Final[tuple[Keyword[Any], ...]] = rows(
         (
             REFUSED,
             "",
-            "redir+1 namespace+1 socks4+1 source+1 usesrc+1 interface+1 log-proto+1 non-stick stick guid+1 hash-key+1",
+            "redir+1 namespace+1 socks4+1 source+1 usesrc+1 interface+1 log-proto+1 non-stick stick",
         ),
         (NO_EFFECT, NO_RESOLVERS, "init-addr+1 resolve-net+1 resolve-opts+1 resolve-prefer+1"),
         (REFUSED, NO_RESOLVERS, "resolvers+1"),
-        (NO_EFFECT, "", "id+1 max-reuse+1 pool-low-conn+1 pool-max-conn+1 pool-purge-delay+1 tcp-ut+1 tfo tcp-md5sig+1"),
+        (NO_EFFECT, "", "id+1 max-reuse+1 pool-low-conn+1 pool-max-conn+1 pool-purge-delay+1 tcp-ut+1 tfo"),
     ),
 )
 

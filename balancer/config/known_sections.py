@@ -1,8 +1,318 @@
-"""x"""
+"""Keywords of the sections that HAProxy 2.6 knows and we do not do, and those that older versions knew.
+
+The lists come from what HAProxy prints of itself (`haproxy -dKall`) and from the matrix in its manual (3. and 4.1). The rule
+for each group: what would change what is served, or who is let in, is refused; what only tunes, or only says something
+elsewhere, is a warning.
+"""
 
 from typing import Any, Final
 
-from balancer.config.keywords import Keyword
+from balancer.config.keywords import GONE, NO_EFFECT, REFUSED, Keyword
+from balancer.config.known import NO_PROXY_PROTOCOL, NO_TLS_HERE, ONE_THREAD, Group, rows
 
-GLOBAL_KNOWN: Final[tuple[Keyword[Any], ...]] = ()
-PROXY_KNOWN: Final[tuple[Keyword[Any], ...]] = ()
+NO_CONDITIONS: Final = "conditions (if, unless) are not supported yet"
+NO_RULES: Final = "requests and answers are not changed by rules"
+NO_HEALTH: Final = "servers are checked by connecting to them"
+NO_SCRIPTS: Final = "Lua is not supported"
+NO_STICK: Final = "the persistence cookie keeps sessions on their servers"
+NO_DETECTION: Final = "nothing here asks what device it is"
+NO_VARIABLES: Final = "there are no rules that would ask for variables"
+KERNEL: Final = "the kernel and the event loop decide that"
+HTTP1_ONLY: Final = "only HTTP/1.1 is spoken"
+LOG_ONLY: Final = "log lines are those of 'option httplog'"
+NAMES_KEPT: Final = "names of fields pass as they were received"
+NO_PAGE: Final = "ask the stats socket or /metrics"
+
+
+def _moved(version: str, modern: str) -> str:
+    """Why a keyword is gone whose work another does since."""
+    return f"since HAProxy {version}; its modern form is '{modern}', which is not supported here yet"
+
+
+GLOBAL_KNOWN: Final[tuple[Keyword[Any], ...]] = rows(
+    "G",
+    (
+        (
+            REFUSED,
+            "",
+            "default-path h1-accept-payload-with-any-method unix-bind",
+        ),
+        (REFUSED, "write the value itself, or export it before the start", "presetenv resetenv setenv unsetenv"),
+        (REFUSED, "connections are limited by their number: 'maxconn'", "maxconnrate maxsessrate maxsslrate"),
+        (REFUSED, NO_SCRIPTS, "lua-load lua-load-per-thread"),
+        (NO_EFFECT, NO_SCRIPTS, "lua-prepend-path"),
+        (
+            NO_EFFECT,
+            NO_TLS_HERE,
+            "ca-base crt-base issuers-chain-path maxsslconn ssl-default-bind-ciphers ssl-default-bind-ciphersuites "
+            "ssl-default-bind-curves ssl-default-bind-options ssl-default-server-ciphers ssl-default-server-ciphersuites "
+            "ssl-default-server-options ssl-dh-param-file ssl-engine ssl-load-extra-del-ext ssl-load-extra-files "
+            "ssl-mode-async ssl-propquery ssl-provider ssl-provider-path ssl-server-verify ssl-skip-self-issued-ca",
+        ),
+        (
+            NO_EFFECT,
+            ONE_THREAD,
+            "cpu-map numa-cpu-mapping thread-group thread-groups master-worker mworker-max-reloads",
+        ),
+        (
+            NO_EFFECT,
+            KERNEL,
+            "busy-polling fd-hard-limit maxpipes no-memory-trimming noepoll noevports nogetaddrinfo nokqueue nopoll "
+            "noreuseport nosplice ulimit-n",
+        ),
+        (NO_EFFECT, NAMES_KEPT, "h1-case-adjust h1-case-adjust-file"),
+        (NO_EFFECT, "checks are spread over their interval", "max-spread-checks spread-checks"),
+        (NO_EFFECT, "states of servers are not kept over a restart", "server-state-base server-state-file"),
+        (NO_EFFECT, "answers are not compressed", "maxcompcpuusage maxcomprate maxzlibmem"),
+        (NO_EFFECT, "give 'hard-stop-after'", "grace close-spread-time"),
+        (NO_EFFECT, NO_VARIABLES, "set-var set-var-fmt"),
+        (
+            NO_EFFECT,
+            "the balancer itself asks nobody",
+            "httpclient.resolvers.id httpclient.resolvers.prefer httpclient.ssl.ca-file httpclient.ssl.verify",
+        ),
+        (NO_EFFECT, "there are no peers", "localpeer cluster-secret"),
+        (NO_EFFECT, HTTP1_ONLY, "h2-workaround-bogus-websocket-clients"),
+        (NO_EFFECT, NO_PROXY_PROTOCOL, "pp2-never-send-local"),
+        (
+            NO_EFFECT,
+            NO_DETECTION,
+            "51degrees-cache-size 51degrees-data-file 51degrees-property-name-list 51degrees-property-separator "
+            "deviceatlas-json-file deviceatlas-log-level deviceatlas-properties-cookie deviceatlas-separator wurfl-cache-size "
+            "wurfl-data-file wurfl-information-list wurfl-information-list-separator",
+        ),
+        (
+            NO_EFFECT,
+            "",
+            "expose-experimental-directives external-check insecure-fork-wanted insecure-setuid-wanted log-send-hostname "
+            "profiling.tasks set-dumpable",
+        ),
+        (
+            NO_EFFECT,
+            "it only tunes HAProxy's own engine",
+            "tune.buffers.limit tune.buffers.reserve tune.chksize tune.comp.maxlevel tune.fail-alloc tune.fd.edge-triggered "
+            "tune.h2.header-table-size tune.h2.initial-window-size tune.h2.max-concurrent-streams tune.h2.max-frame-size "
+            "tune.http.cookielen tune.http.logurilen tune.idle-pool.shared tune.idletimer tune.listener.multi-queue "
+            "tune.lua.forced-yield tune.lua.maxmem tune.lua.service-timeout tune.lua.session-timeout tune.lua.task-timeout "
+            "tune.maxaccept tune.maxpollevents tune.pattern.cache-size tune.peers.max-updates-at-once tune.pipesize "
+            "tune.pool-high-fd-ratio tune.pool-low-fd-ratio tune.quic.frontend.conn-tx-buffers.limit "
+            "tune.quic.frontend.max-idle-timeout tune.quic.frontend.max-streams-bidi tune.quic.retry-threshold "
+            "tune.rcvbuf.client tune.rcvbuf.server tune.recv_enough tune.runqueue-depth tune.sched.low-latency "
+            "tune.sndbuf.client tune.sndbuf.server tune.ssl.cachesize tune.ssl.capture-buffer-size "
+            "tune.ssl.capture-cipherlist-size tune.ssl.default-dh-param tune.ssl.force-private-cache tune.ssl.hard-maxrecord "
+            "tune.ssl.keylog tune.ssl.lifetime tune.ssl.maxrecord tune.ssl.ssl-ctx-cache-size tune.vars.check-max-size "
+            "tune.vars.global-max-size tune.vars.proc-max-size tune.vars.reqres-max-size tune.vars.sess-max-size "
+            "tune.vars.txn-max-size tune.zlib.memlevel tune.zlib.windowsize",
+        ),
+    ),
+) + rows("G", ((NO_EFFECT, ONE_THREAD, "maxconn bind-process"),), "stats")
+
+OPTIONS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
+    (
+        "DF",
+        (
+            (REFUSED, "what is malformed is answered 400", "accept-invalid-http-request"),
+            (REFUSED, "", "http-ignore-probes http-use-proxy-header"),
+            (NO_EFFECT, HTTP1_ONLY, "disable-h2-upgrade"),
+            (NO_EFFECT, NAMES_KEPT, "h1-case-adjust-bogus-client"),
+            (NO_EFFECT, KERNEL, "clitcpka idle-close-on-response tcp-smart-accept"),
+            (
+                NO_EFFECT,
+                "it only changes what is logged or counted",
+                "contstats dontlog-normal log-separate-errors logasap socket-stats",
+            ),
+            (NO_EFFECT, LOG_ONLY, "httpslog"),
+        ),
+    ),
+    (
+        "DB",
+        (
+            (REFUSED, "what is malformed is answered 502", "accept-invalid-http-response"),
+            (REFUSED, "only the first usable backup server is used", "allbackups"),
+            (REFUSED, "", "checkcache persist prefer-last-server transparent"),
+            (
+                REFUSED,
+                NO_HEALTH,
+                "external-check httpchk ldap-check mysql-check pgsql-check redis-check smtpchk spop-check ssl-hello-chk "
+                "tcp-check",
+            ),
+            (NO_EFFECT, "the work of a server goes on when its client leaves", "abortonclose"),
+            (NO_EFFECT, NAMES_KEPT, "h1-case-adjust-bogus-server"),
+            (NO_EFFECT, KERNEL, "http-pretend-keepalive srvtcpka tcp-smart-connect"),
+            (NO_EFFECT, "only changes of a server's state are logged", "log-health-checks"),
+        ),
+    ),
+    (
+        "DFB",
+        (
+            (REFUSED, "let the web server in front add the client's address", "forwardfor originalto"),
+            (REFUSED, "names of fields that are no tokens are refused, others pass", "http-restrict-req-hdr-names"),
+            (NO_EFFECT, "it is how connections are used anyway", "http-keep-alive"),
+            (NO_EFFECT, "connections are kept and every request is judged on its own", "http-server-close httpclose"),
+            (NO_EFFECT, "bodies are streamed", "http-buffer-request http-no-delay"),
+            (NO_EFFECT, KERNEL, "independent-streams nolinger splice-auto splice-request splice-response tcpka"),
+            (NO_EFFECT, LOG_ONLY, "tcplog"),
+        ),
+    ),
+    (
+        "DFB",
+        (
+            (GONE, "since HAProxy 2.0; leave it out, or say 'option httpclose'", "forceclose"),
+            (GONE, "since HAProxy 2.1; leave it out", "http-tunnel"),
+            (GONE, "since HAProxy 2.5", "http_proxy"),
+        ),
+    ),
+)
+# Before these 'no' means nothing to HAProxy, either.
+NOT_NEGATABLE: Final[frozenset[str]] = frozenset(
+    "option " + word
+    for word in (
+        "external-check forwardfor http-restrict-req-hdr-names httpchk httpslog ldap-check mysql-check originalto pgsql-check "
+        "redis-check smtpchk spop-check ssl-hello-chk tcp-check tcplog tcpka forceclose http-tunnel http_proxy"
+    ).split()
+)
+
+PROXY_GROUPS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
+    (
+        "F",
+        (
+            (REFUSED, NO_CONDITIONS, "monitor"),
+            (NO_EFFECT, "it only changes what is logged", "capture declare"),
+        ),
+    ),
+    (
+        "DF",
+        (
+            (REFUSED, "connections are limited by their number: 'maxconn'", "rate-limit"),
+            (REFUSED, "", "monitor-uri unique-id-header"),
+            (NO_EFFECT, LOG_ONLY, "error-log-format log-format log-format-sd unique-id-format"),
+            (NO_EFFECT, KERNEL, "backlog clitcpka-cnt clitcpka-idle clitcpka-intvl"),
+            (
+                GONE,
+                _moved("2.2", "http-request return"),
+                "monitor-net",
+            ),
+        ),
+    ),
+    (
+        "DB",
+        (
+            (REFUSED, NO_HEALTH, "external-check http-check tcp-check"),
+            (
+                REFUSED,
+                "leave it out: a kept connection is shared by the rules of docs/differences.md",
+                "http-reuse",
+            ),
+            (REFUSED, "", "http-send-name-header persist source transparent"),
+            (REFUSED, "states of servers are not kept over a restart", "load-server-state-from-file"),
+            (NO_EFFECT, "states of servers are not kept over a restart", "server-state-file-name"),
+            (NO_EFFECT, "'roundrobin' hashes nothing", "hash-type"),
+            (NO_EFFECT, KERNEL, "max-keep-alive-queue srvtcpka-cnt srvtcpka-idle srvtcpka-intvl"),
+        ),
+    ),
+    (
+        "B",
+        (
+            (REFUSED, NO_CONDITIONS, "force-persist ignore-persist use-server"),
+            (REFUSED, "write a 'server' line for each", "server-template"),
+            (REFUSED, "use 'server'", "dispatch"),
+            (REFUSED, NO_STICK, "stick"),
+            (REFUSED, "FastCGI is not supported", "use-fcgi-app"),
+            (GONE, f"since HAProxy 1.6; {NO_STICK}: 'cookie NAME insert'", "appsession"),
+        ),
+    ),
+    (
+        "FB",
+        (
+            (REFUSED, NO_STICK, "stick-table"),
+            (REFUSED, NO_RULES, "redirect"),
+            (REFUSED, "bodies pass as they are", "filter"),
+            (NO_EFFECT, "it only names the section to tools", "description id"),
+        ),
+    ),
+    (
+        "DFB",
+        (
+            (REFUSED, NO_CONDITIONS, "acl"),
+            (REFUSED, NO_RULES, "http-after-response http-response tcp-request tcp-response"),
+            (REFUSED, "let the web server in front compress", "compression"),
+            (REFUSED, "use 'errorfile'", "errorfiles errorloc errorloc302 errorloc303 http-error"),
+            (NO_EFFECT, "no mail is sent; watch the log or the metrics", "email-alert"),
+            (NO_EFFECT, "the tag of 'global' is used", "log-tag"),
+            (NO_EFFECT, ONE_THREAD, "bind-process"),
+            (GONE, "since HAProxy 2.5; give 'hard-stop-after' in 'global'", "grace"),
+            (
+                GONE,
+                _moved("2.1", "http-request deny"),
+                "block reqdeny reqideny",
+            ),
+            (GONE, _moved("2.1", "http-request add-header"), "reqadd"),
+            (
+                GONE,
+                _moved("2.1", "http-request del-header"),
+                "reqdel reqidel",
+            ),
+            (
+                GONE,
+                _moved("2.1", "http-request replace-header"),
+                "reqrep reqirep cliexp",
+            ),
+            (
+                GONE,
+                _moved("2.1", "http-request tarpit"),
+                "reqtarpit reqitarpit",
+            ),
+            (
+                GONE,
+                _moved("2.1", "http-request allow"),
+                "reqallow reqiallow",
+            ),
+            (GONE, "since HAProxy 2.1", "reqpass reqipass"),
+            (GONE, _moved("2.1", "http-response add-header"), "rspadd"),
+            (
+                GONE,
+                _moved("2.1", "http-response del-header"),
+                "rspdel rspidel",
+            ),
+            (
+                GONE,
+                _moved("2.1", "http-response deny"),
+                "rspdeny rspideny",
+            ),
+            (
+                GONE,
+                _moved("2.1", "http-response replace-header"),
+                "rsprep rspirep srvexp",
+            ),
+        ),
+    ),
+)
+
+STATS_WORDS: Final = (
+    "admin auth enable hide-version http-request realm refresh scope show-desc show-legends show-modules show-node uri"
+)
+IDLE_TIMEOUTS: Final[tuple[tuple[str, Group], ...]] = (
+    ("DF", (NO_EFFECT, "a side that is half closed keeps its timeout", "client-fin")),
+    ("DB", (NO_EFFECT, "a side that is half closed keeps its timeout", "server-fin")),
+    ("DFB", (NO_EFFECT, "nothing is held back on purpose", "tarpit")),
+)
+
+
+def _with_listen(letters: str) -> str:
+    """A `listen` section takes what a frontend or a backend takes."""
+    return letters + "L" if "L" not in letters else letters
+
+
+def _proxy_rows() -> tuple[Keyword[Any], ...]:
+    found: list[Keyword[Any]] = []
+    for letters, groups in PROXY_GROUPS:
+        found += rows(_with_listen(letters), groups)
+    for letters, groups in OPTIONS:
+        found += rows(_with_listen(letters), groups, "option")
+    for letters, group in IDLE_TIMEOUTS:
+        found += rows(_with_listen(letters), (group,), "timeout")
+    found += rows("DFLB", ((REFUSED, NO_PAGE, STATS_WORDS),), "stats")
+    return tuple(found)
+
+
+PROXY_KNOWN: Final[tuple[Keyword[Any], ...]] = _proxy_rows()

@@ -1,27 +1,23 @@
-"""From files to the model: every line is read, every mistake is kept, and only a file without mistakes gives a model.
+"""From files to the model: every line is read, every mistake is kept, and only files without mistakes give a model.
 
 A line opens a section or holds one keyword of it. A keyword that is refused changes nothing and stops nothing. Proxies take
-over the settings of the last `defaults` section before them, also across files.
+over the settings of the last `defaults` section before them, also across files, or of the one that they name.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
 
 from balancer.config.binds import BindDraft, add_binds
+from balancer.config.dispatch import Section, apply_line
 from balancer.config.drafts import GlobalDraft, ProxyDraft, Settings
 from balancer.config.findings import Finding, Refusal, Report
-from balancer.config.keywords import NO_EFFECT, REFUSED, SECTIONS, Keyword, Table, nearest, suggestion
+from balancer.config.keywords import nearest, suggestion
 from balancer.config.names import check_name
 from balancer.config.reader import Line, Place, read_lines, read_octets
 from balancer.config.sections import ALL_SECTIONS, IDLE_SECTIONS, PROXIES, REFUSED_SECTIONS
 from balancer.config.statement import Statement
-from balancer.config.tables import GLOBAL_TABLE, PROXY_TABLE
 from balancer.config.validate import build
-from balancer.model import Model, Origin
-
-# Keywords whose loss would change what is served: in the wrong section they are refused, as HAProxy does.
-NEVER_MISPLACED: Final = ("server",)
+from balancer.model import Model
 
 
 @dataclass(frozen=True)
@@ -56,160 +52,98 @@ class _Loader:
     proxies: list[ProxyDraft] = field(default_factory=list)
     defaults: Settings = field(default_factory=Settings)
     named_defaults: dict[str, Settings] = field(default_factory=dict)
-    proxy: ProxyDraft | None = None  # the section that is being read, if it is one of a proxy
-    section: str = ""  # its letter; "" before the first, "-" in one whose lines are passed over
+    section: Section | None = None  # None before the first, and in one whose lines are passed over
+    is_passed_over: bool = False
 
     def read(self, path: str) -> None:
         """Reads one file; it begins with a section of its own."""
         place = Place(file=path) if self.environment is None else Place(self.environment, path)
-        self.section, self.proxy = "", None
+        self.section, self.is_passed_over = None, False
         for line in read_lines(read_octets(path, self.report), place, self.report):
             try:
-                if line.words[0] in ALL_SECTIONS:
-                    self._open(line)
-                    place.section = self.proxy.name if self.proxy is not None and self.proxy.name else line.words[0]
-                else:
-                    self._apply(line)
+                self._take(line)
             except Refusal as refusal:
                 self.report.alert(line.origin, str(refusal))
+            place.section = self._section_name(line, place.section)
+
+    def _take(self, line: Line) -> None:
+        if line.words[0] in ALL_SECTIONS:
+            self._open(line)
+        elif self.section is not None:
+            apply_line(self.section, line)
+        elif not self.is_passed_over:
+            near = suggestion(nearest(line.words[0], ALL_SECTIONS))
+            raise Refusal(f"unknown keyword '{line.words[0]}' out of section{near}")
+
+    def _section_name(self, line: Line, before: str) -> str:
+        if line.words[0] not in ALL_SECTIONS:
+            return before
+        return line.words[1] if len(line.words) > 1 else line.words[0]
 
     def _open(self, line: Line) -> None:
-        kind = line.words[0]
-        self.proxy = None
-        if kind == "global":
-            self.section = "G"
-            if len(line.words) > 1:
-                raise Refusal(f"'global' cannot handle unexpected argument '{line.words[1]}'")
-            return
-        self.section = "-"
+        kind, words = line.words[0], line.words[1:]
+        self.section, self.is_passed_over = None, True
         if kind in REFUSED_SECTIONS:
             tail = f" : {REFUSED_SECTIONS[kind]}" if REFUSED_SECTIONS[kind] else ""
             raise Refusal(f"section '{kind}' is known to HAProxy and not supported yet{tail}")
         if kind in IDLE_SECTIONS:
             self.report.warning(line.origin, f"section '{kind}' has no effect : {IDLE_SECTIONS[kind]}")
-            return
-        self.section = PROXIES[kind]
-        # From here on the section exists, so that its lines are read whatever else is wrong with this one.
-        name = line.words[1] if len(line.words) > 1 else ""
-        self.proxy = ProxyDraft(self.section, kind, name, line.origin, Settings())
-        if kind == "defaults":
-            self._open_defaults(line)
+        elif kind == "global":
+            self.section = Section("G", self.process, None, self.resolves, self.report)
+            if words:
+                raise Refusal(f"'global' cannot handle unexpected argument '{words[0]}'")
+        elif kind == "defaults":
+            self._open_defaults(line, words)
         else:
-            self._open_proxy(line)
+            self._open_proxy(line, words)
 
-    def _open_defaults(self, line: Line) -> None:
-        assert self.proxy is not None
-        self.defaults = self.proxy.settings
-        name, words = self._inherit(line.words[1:])
+    def _open_draft(self, line: Line, name: str, settings: Settings) -> ProxyDraft:
+        kind = line.words[0]
+        proxy = ProxyDraft(PROXIES[kind], kind, name, line.origin, settings)
+        self.section = Section(proxy.letter, self.process, proxy, self.resolves, self.report)
+        return proxy
+
+    def _open_defaults(self, line: Line, words: tuple[str, ...]) -> None:
+        name = words[0] if words and words[0] != "from" else ""
+        rest = words[1:] if name else words
+        # A new section begins with HAProxy's own defaults, whatever is wrong with its line.
+        self.defaults = Settings()
+        self._open_draft(line, name, self.defaults)
         if name:
             self.named_defaults[name] = self.defaults
             check_name("defaults", name)
-        if words:
-            raise Refusal(f"'defaults' cannot handle unexpected argument '{words[0]}'")
+        base = self._base("defaults", name, rest)
+        if base is not None:
+            vars(self.defaults).update(vars(base))
 
-    def _open_proxy(self, line: Line) -> None:
-        proxy = self.proxy
-        assert proxy is not None
-        proxy.settings = self.defaults.copy()
-        if not proxy.name:
-            raise Refusal(f"'{proxy.kind}' expects an <id> argument")
+    def _open_proxy(self, line: Line, words: tuple[str, ...]) -> None:
+        kind, name, rest = line.words[0], words[0] if words else "", words[1:]
+        proxy = self._open_draft(line, name, self.defaults.copy())
+        if not name:
+            raise Refusal(f"'{kind}' expects an <id> argument (got nothing)")
         self.proxies.append(proxy)
-        _name, words = self._inherit(line.words[1:])
-        if words and proxy.is_frontend():
-            self._bind_inline(line, words)
-        elif words:
-            raise Refusal(f"'{proxy.kind}' cannot handle unexpected argument '{words[0]}'")
-        check_name(proxy.kind, proxy.name)
+        check_name(kind, name)
+        if rest and rest[0] != "from" and proxy.is_frontend():
+            self._bind_inline(proxy, line, rest)
+            return
+        base = self._base(kind, name, rest)
+        if base is not None:
+            proxy.settings = base.copy()
 
-    def _inherit(self, words: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
-        """Takes `[NAME] [from DEFAULTS]` off the words; returns the name and what is left."""
-        proxy = self.proxy
-        assert proxy is not None
-        name, rest = ("", words) if words[:1] == ("from",) and proxy.kind == "defaults" else (words[:1] or ("",), words[1:])
-        name = name if isinstance(name, str) else name[0]
-        if len(rest) == 2 and rest[0] == "from":
-            base = self.named_defaults.get(rest[1])
-            if base is None:
-                raise Refusal(f"defaults section '{rest[1]}' not found for {proxy.label()} '{proxy.name}'")
-            vars(proxy.settings).update(vars(base))
-            return name, ()
-        return name, rest
+    def _base(self, kind: str, name: str, words: tuple[str, ...]) -> Settings | None:
+        """The settings that a section takes over by `from NAME`; None where it says nothing."""
+        if not words:
+            return None
+        if words[0] != "from" or len(words) != 2:
+            raise Refusal(f"'{kind}' expects nothing or 'from <defaults_name>' after the name (got '{' '.join(words)}')")
+        base = self.named_defaults.get(words[1])
+        if base is None:
+            near = suggestion(nearest(words[1], self.named_defaults))
+            raise Refusal(f"defaults section '{words[1]}' not found for {kind} '{name}'{near}")
+        return base
 
-    def _bind_inline(self, line: Line, words: tuple[str, ...]) -> None:
-        proxy = self.proxy
-        assert proxy is not None
-        statement = Statement(line.origin, "bind", words, False, self.resolves, self.report)
+    def _bind_inline(self, proxy: ProxyDraft, line: Line, words: tuple[str, ...]) -> None:
+        statement = Statement(line.origin, f"{proxy.kind} {proxy.name}", words, False, self.resolves, self.report)
         statement.no_more(1)
         add_binds(proxy, statement, words[0], BindDraft())
         self.report.notice(line.origin, f"'{proxy.kind} {proxy.name} {words[0]}' works; its modern form is 'bind {words[0]}'")
-
-    def _apply(self, line: Line) -> None:
-        words, is_negated = line.words, False
-        if self.section == "-":
-            return
-        if not self.section:
-            near = suggestion(nearest(words[0], ALL_SECTIONS))
-            raise Refusal(f"unknown keyword '{words[0]}' out of section{near}")
-        if words[0] in ("no", "default") and len(words) > 1:
-            is_negated = words[0] == "no"
-            words = words[1:]
-        table: Table[Any] = GLOBAL_TABLE if self.section == "G" else PROXY_TABLE
-        row = table.find(words)
-        if row is None or self.section not in row.sections:
-            self._misplaced(line.origin, table, row, words)
-            return
-        if words is not line.words and not row.can_negate:
-            self._negation(row, line.words[0])
-            return
-        count = row.words.count(" ") + 1
-        statement = Statement(line.origin, row.words, words[count:], is_negated, self.resolves, self.report)
-        self._do(row, statement, line.words[0] == "default")
-
-    def _negation(self, row: Keyword[Any], word: str) -> None:
-        if row.fate == REFUSED and row.words.startswith("option ") and word == "no":
-            return  # what is not there is not there
-        raise Refusal(f"'{word}' is not supported before '{row.words}'")
-
-    def _do(self, row: Keyword[Any], statement: Statement, is_default: bool) -> None:
-        tail = f" : {row.text}" if row.text else ""
-        if row.fate == REFUSED:
-            raise Refusal(f"'{row.words}' is known to HAProxy and not supported yet{tail}")
-        if row.fate == NO_EFFECT:
-            statement.warn(f"'{row.words}' has no effect{tail}")
-            return
-        assert row.apply is not None
-        if is_default:
-            raise Refusal(f"'default' before '{row.words}' is known to HAProxy and not supported yet")
-        row.apply(self.process if self.section == "G" else self.proxy, statement)
-        if row.modern:
-            self.report.notice(statement.origin, f"'{row.words}' works; its modern form is '{row.modern}'")
-
-    def _misplaced(self, origin: Origin, table: Table[Any], row: Keyword[Any] | None, words: Sequence[str]) -> None:
-        """Says why a keyword that is not one of this section is not: mistyped, of another section, or of another capability."""
-        section = SECTIONS[self.section]
-        if row is None:
-            raise Refusal(self._unknown(table, words, section))
-        if self.proxy is None or self.section == "D" or row.words in NEVER_MISPLACED:
-            homes = ", ".join(SECTIONS[letter] for letter in row.sections)
-            raise Refusal(f"'{row.words}' not allowed in '{section}' section, expects one of {homes}")
-        if row.fate == REFUSED:
-            raise Refusal(f"'{row.words}' is known to HAProxy and not supported yet")
-        capability = "backend" if self.section == "F" else "frontend"
-        self.report.warning(
-            origin,
-            f"'{row.words}' ignored because {self.proxy.label()} '{self.proxy.name}' has no {capability} capability.",
-        )
-
-    def _unknown(self, table: Table[Any], words: Sequence[str], section: str) -> str:
-        other: Table[Any] = PROXY_TABLE if table is GLOBAL_TABLE else GLOBAL_TABLE
-        elsewhere = other.find(words)
-        if elsewhere is not None:
-            homes = ", ".join(SECTIONS[letter] for letter in elsewhere.sections)
-            return f"keyword '{elsewhere.words}' does not belong into '{section}' section, expects one of {homes}"
-        family = table.second_words(words[0])
-        if family:
-            found = words[1] if len(words) > 1 else ""
-            near = suggestion(nearest(found, family))
-            return f"'{words[0]}' expects one of {', '.join(family)} (got '{found}'){near}"
-        near = suggestion(table.nearest(words, self.section))
-        return f"unknown keyword '{words[0]}' in '{section}' section{near}"

@@ -63,6 +63,17 @@ def _retries(proxy: ProxyDraft, statement: Statement) -> None:
     proxy.settings.retries = statement.integer(0)
 
 
+def _retry_on(_proxy: ProxyDraft, statement: Statement) -> None:
+    if not statement.arguments:
+        raise Refusal("'retry-on' expects 'conn-failure' (got nothing)")
+    for word in statement.arguments:
+        if word != "conn-failure":
+            raise Refusal(
+                f"'retry-on {word}' is not supported, expects 'conn-failure': what may have run is never run again (a GET may "
+                "run code, too)"
+            )
+
+
 def _balance(proxy: ProxyDraft, statement: Statement) -> None:
     # Without an algorithm HAProxy takes roundrobin.
     algorithm = statement.arguments[0] if statement.arguments else "roundrobin"
@@ -173,12 +184,11 @@ PROXY_ROWS: Final[tuple[Keyword[ProxyDraft], ...]] = (
     ),
     works("maxconn", "DFL", "how many connections of clients the section takes at once; as the process", _maxconn),
     works("fullconn", "DLB", "the limit that the statistics show for a backend", _fullconn),
-    works(
-        "log", "DFLB", "`log global`, or an address as in `global`; `no log` drops those given before", _log, can_negate=True
-    ),
-    works("option httplog", "DFLB", "the log line of HTTP, with timers, counters and flags", _httplog),
+    works("log", "DFLB", "`global`, or an address as in `global`; `no log` drops those before", _log, can_negate=True),
+    works("option httplog", "DFL", "the log line of HTTP, with timers, counters and flags", _httplog),
     works("option dontlognull", "DFL", "connections without an octet are not logged", _dontlognull, can_negate=True),
     works("retries", "DLB", "how often a failed connect is tried anew; 3", _retries),
+    works("retry-on", "DLB", "`conn-failure`, which is what happens anyway", _retry_on),
     works(
         "option redispatch",
         "DLB",
@@ -194,7 +204,7 @@ PROXY_ROWS: Final[tuple[Keyword[ProxyDraft], ...]] = (
     works("default_backend", "DFL", "the backend for what no rule sends elsewhere", _default_backend),
     works("use_backend", "FL", "the backend of the section; without a condition", _use_backend),
     works("errorfile", "DFLB", "the whole answer for a status of ours, from a file read at the start", _errorfile),
-    works("http-request", "FLB", "only `use-service prometheus-exporter if { path /metrics }`", _http_request),
+    works("http-request", "FL", "only `use-service prometheus-exporter if { path /metrics }`", _http_request),
     works("disabled", "DFLB", "the section is read and not run", _disabled),
     works("enabled", "DFLB", "takes a `disabled` of `defaults` back", _disabled),
     _timeout_row("connect", "DLB", "for one connect to a server"),

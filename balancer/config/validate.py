@@ -1,51 +1,53 @@
 """What the sections say together: names, references, and what each proxy becomes in the model.
 
-All proxies are looked at, whatever is wrong with the first. Numbers are HAProxy's: the first proxy is 2.
+All proxies are looked at, whatever is wrong with the first; a disabled one is only numbered and named. Numbers are HAProxy's:
+proxies are counted from 1 in the order of the files, after the proxy of the stats sockets, if there are any.
 """
 
 from collections.abc import Sequence
-from typing import Final
 
 from balancer.config.drafts import GlobalDraft, ProxyDraft, Settings
-from balancer.config.findings import Report
+from balancer.config.findings import NOTICE, Report
+from balancer.config.keywords import nearest, suggestion
 from balancer.model import Backend, Frontend, Global, LogTarget, Model, Server
-
-# The statistics' own proxy is 1.
-NUMBER_FIRST: Final = 2
 
 
 def build(process: GlobalDraft, proxies: Sequence[ProxyDraft], files: tuple[str, ...], report: Report) -> tuple[Model, bool]:
     """The model and whether anything listens; what is wrong goes to the report, and then the model means nothing."""
     _check_names(proxies, report)
     for proxy in proxies:
-        _check_proxy(process, proxy, proxies, report)
+        if not proxy.settings.disabled:
+            _check_proxy(process, proxy, proxies, report)
     frontends = []
     backends = []
-    for number, proxy in enumerate(proxies, NUMBER_FIRST):
+    for number, proxy in enumerate(proxies, 2 if process.stats_sockets else 1):
         if proxy.is_frontend():
             frontends.append(_frontend(process, proxy, number))
         if proxy.is_backend():
             backends.append(_backend(process, proxy, number))
     has_listener = bool(process.stats_sockets) or any(f.binds and not f.disabled for f in frontends)
-    notices = tuple(str(finding) for finding in report.findings if finding.level == "NOTICE")
+    notices = tuple(str(finding) for finding in report.findings if finding.level == NOTICE)
     return Model(_global(process), tuple(frontends), tuple(backends), files, notices), has_listener
 
 
 def _check_names(proxies: Sequence[ProxyDraft], report: Report) -> None:
-    for is_of_kind in (ProxyDraft.is_frontend, ProxyDraft.is_backend):
-        first: dict[str, ProxyDraft] = {}
-        for proxy in proxies:
-            if is_of_kind(proxy) and proxy.name in first:
-                other = first[proxy.name]
-                report.alert(
-                    proxy.origin,
-                    f"{proxy.label()} '{proxy.name}' has the same name as {other.label()} '{other.name}' declared at "
-                    f"{other.origin}.",
-                )
-                # Two listen sections of one name are told once.
-                if proxy.letter == "L":
-                    return
-            first.setdefault(proxy.name, proxy)
+    # A frontend and a backend may share a name; a listen section is both.
+    frontends: dict[str, ProxyDraft] = {}
+    backends: dict[str, ProxyDraft] = {}
+    for proxy in proxies:
+        other = (frontends.get(proxy.name) if proxy.is_frontend() else None) or (
+            backends.get(proxy.name) if proxy.is_backend() else None
+        )
+        if other is not None:
+            report.alert(
+                proxy.origin,
+                f"{proxy.label()} '{proxy.name}' has the same name as {other.label()} '{other.name}' declared at "
+                f"{other.origin}.",
+            )
+        if proxy.is_frontend():
+            frontends.setdefault(proxy.name, proxy)
+        if proxy.is_backend():
+            backends.setdefault(proxy.name, proxy)
 
 
 def _check_proxy(process: GlobalDraft, proxy: ProxyDraft, proxies: Sequence[ProxyDraft], report: Report) -> None:
@@ -54,17 +56,11 @@ def _check_proxy(process: GlobalDraft, proxy: ProxyDraft, proxies: Sequence[Prox
     if settings.mode != "http":
         report.alert(
             proxy.origin,
-            f"{proxy.label()} '{proxy.name}' expects 'mode http', here or in 'defaults' (without it HAProxy's mode is tcp, which "
-            "is not supported yet)",
+            f"{proxy.label()} '{proxy.name}' expects 'mode http', here or in 'defaults' (without it HAProxy's mode is tcp, "
+            "which is not supported yet)",
         )
-    backends = {other.name for other in proxies if other.is_backend()}
-    references = [*proxy.use_backends, *([settings.default_backend] if settings.default_backend else [])]
-    for reference in references:
-        if proxy.is_frontend() and reference.name not in backends:
-            report.alert(
-                reference.origin,
-                f"Proxy '{proxy.name}': unable to find required {reference.keyword}: '{reference.name}'.",
-            )
+    if proxy.is_frontend():
+        _check_references(proxy, proxies, report)
     for errorfile in settings.errorfiles:
         if len(errorfile.octets) > process.bufsize:
             report.alert(
@@ -74,18 +70,34 @@ def _check_proxy(process: GlobalDraft, proxy: ProxyDraft, proxies: Sequence[Prox
             )
     if proxy.is_frontend() and not proxy.binds:
         hint = "Please declare it as a backend if this was intended." if proxy.letter == "L" else "Nobody can connect to it."
-        report.warning(None, f"{proxy.label()} '{proxy.name}' has no 'bind' directive. {hint}")
+        report.warning(proxy.origin, f"{proxy.label()} '{proxy.name}' has no 'bind' directive. {hint}")
     _warn_of_timeouts(proxy, report)
+    if proxy.is_frontend() and settings.log_format == "http" and not _logs(process, settings):
+        report.warning(proxy.origin, f"log format ignored for {proxy.label()} '{proxy.name}' since it has no log address.")
+
+
+def _check_references(proxy: ProxyDraft, proxies: Sequence[ProxyDraft], report: Report) -> None:
+    backends = {other.name for other in proxies if other.is_backend()}
+    default = proxy.settings.default_backend
+    for reference in [*proxy.use_backends, *([default] if default is not None else [])]:
+        if reference.name not in backends:
+            near = suggestion(nearest(reference.name, backends))
+            report.alert(
+                reference.origin,
+                f"Proxy '{proxy.name}': unable to find required {reference.keyword}: '{reference.name}'{near}.",
+            )
+        elif reference.name == proxy.name and proxy.is_backend():
+            report.alert(reference.origin, f"Proxy '{proxy.name}': loop detected for {reference.keyword}: '{reference.name}'.")
 
 
 def _warn_of_timeouts(proxy: ProxyDraft, report: Report) -> None:
     settings = proxy.settings
     lacks_client = proxy.is_frontend() and not settings.timeout_s("client")
     lacks_server = bool(proxy.servers) and not (settings.timeout_s("connect") and settings.timeout_s("server"))
-    if settings.disabled or not (lacks_client or lacks_server):
+    if not (lacks_client or lacks_server):
         return
     report.warning(
-        None,
+        proxy.origin,
         f"missing timeouts for {proxy.label()} '{proxy.name}'.\n"
         "While not properly invalid, you will certainly encounter various problems\n"
         "with such a configuration. To fix this, please ensure that all following\n"

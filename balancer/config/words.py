@@ -45,7 +45,7 @@ def _apply(row: Keyword[Draft], draft: Draft, statement: Statement, subject: str
         )
         return
     if row.fate == NO_EFFECT:
-        statement.warn(f"{subject} : '{row.words}' has no effect{_tail(row)}")
+        statement.warn(f"{subject} : '{row.words}' is known to HAProxy and has no effect here{_tail(row)}")
         return
     assert row.apply is not None
     try:
