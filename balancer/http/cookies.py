@@ -76,23 +76,47 @@ def cookie_values(line: bytes, name: bytes) -> list[bytes]:
 
 
 def without_cookie(line: bytes, name: bytes) -> bytes:
-    """One Cookie field value with every pair called `name` cut out; b"" when nothing is left."""
+    """One Cookie field value with every pair called `name` cut out; b"" when nothing is left.
+
+    A pair goes with the delimiter before it, the first one with the delimiter behind it; its neighbours stay as they came.
+    """
     if line.find(name) < 0:
         return line
     kept: list[bytes] = []
     was_cut = False
     length: i64 = len(line)
+    begin: i64 = 0  # of the pair with the delimiter before it
     start: i64 = 0
     while start < length:
         end = _pair_end(line, start)
         if _value_in(line, start, end, name) is not None:
             was_cut = True
         else:
-            pair = line[start:end].strip(b" \t")
-            if pair:
-                kept.append(pair)
+            kept.append(line[begin if kept else start : end])
+        begin = end
         start = end + 1
-    return b"; ".join(kept) if was_cut else line
+    if not was_cut:
+        return line
+    left = b"".join(kept).strip(b" \t")
+    return left if left.strip(b" \t;,") else b""
+
+
+def without_cookie_lines(lines: bytes, name: bytes) -> bytes:
+    """Field lines with every pair of the cookie `name` cut out of the Cookie lines; a line left empty goes."""
+    kept: list[bytes] = []
+    for line in lines.split(b"\r\n"):
+        if not line:
+            continue
+        colon = line.find(b":")
+        if colon == 6 and line[:colon].lower() == b"cookie":
+            value = line[colon + 1 :].strip(b" \t")
+            left = without_cookie(value, name)
+            if not left and value:
+                continue
+            if left is not value:
+                line = line[: colon + 1] + b" " + left
+        kept.append(line + b"\r\n")
+    return b"".join(kept)
 
 
 def is_set_cookie_of(value: bytes, name: bytes) -> bool:
