@@ -61,14 +61,22 @@ class Images:
         return Handler
 
 
+class ImageServer(ThreadingHTTPServer):
+    """One image; health checks that connect and reset are no news."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Says nothing: a fault in an answer is seen by the one who asked."""
+
+
 @pytest.fixture
 def images() -> Iterator[Images]:
     """Three images on ports of the system's choice."""
     found = Images()
-    servers = [ThreadingHTTPServer(("127.0.0.1", 0), found.handler()) for _ in range(3)]
+    servers = [ImageServer(("127.0.0.1", 0), found.handler()) for _ in range(3)]
     threads = [threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}) for server in servers]
     for server, thread in zip(servers, threads, strict=True):
-        server.daemon_threads = True
         found.ports.append(server.server_address[1])
         thread.start()
     yield found
@@ -160,6 +168,13 @@ def test_a_session_stays_on_its_image_through_the_real_apache(apache_port: int, 
     for _ in range(3):
         ask(apache_port, "/seaside/examples/counter")
     assert {port for port, _, _ in images.asked} == set(images.ports)
+
+
+@pytest.mark.parametrize("target", ["/seaside/go/x?_s=AbC-_.~&_k=%C3%A9%20%2B+%2F%3F&1", "/x?", "/a%20b/%C3%A9?c=%25", "/a;b"])
+def test_targets_and_queries_come_through_as_they_were_sent(apache_port: int, images: Images, target: str) -> None:
+    answer, _ = ask(apache_port, target)
+    assert answer.status == 200
+    assert images.asked[-1][1] == target
 
 
 def test_an_image_sees_the_visitors_host_and_address(apache_port: int, images: Images) -> None:
