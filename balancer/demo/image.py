@@ -262,6 +262,7 @@ class Connection(asyncio.Protocol):
         self._held: Reply | None = None  # an answer that is ready while the image is frozen
         self._is_paused = False
         self._is_choked = False  # the client does not read what is written to it
+        self._has_client_finished = False  # it will send nothing more, and may still read
         self._heard_at_s = image.clock()
 
     def __repr__(self) -> str:
@@ -284,6 +285,12 @@ class Connection(asyncio.Protocol):
         self._heard_at_s = self._image.clock()
         self._reader.feed(data)
         self._advance()
+
+    def eof_received(self) -> bool:
+        """The client has said all; what it asked for is still answered, then the connection ends."""
+        self._has_client_finished = True
+        self._advance()
+        return True
 
     def pause_writing(self) -> None:
         """The client does not read: no further request is looked at."""
@@ -324,6 +331,8 @@ class Connection(asyncio.Protocol):
             else:
                 self._send(reply)
         if self._reader.stage is Stage.DEAF and self._image.web_server.closes_on_nonsense:
+            self._close()
+        if self._has_client_finished and self._phase is Phase.READING and not self._is_choked:
             self._close()
         self._pace()
 

@@ -330,6 +330,16 @@ async def test_long_upload_is_read_to_its_end(image: Image, wire: Wire) -> None:
     assert image.counters.requests == 1
 
 
+async def test_client_that_has_said_all_is_still_answered(image: Image, wire: Wire) -> None:
+    await image.slow(30)
+    wire.send(b"/first")
+    wire.send(b"/second")
+    wire.writer.write_eof()
+    assert b"/first" in (await wire.answer()).body
+    assert b"/second" in (await wire.answer()).body
+    assert await wire.rest() == b""
+
+
 async def test_endless_head_is_dropped(wire: Wire) -> None:
     wire.raw(b"GET / HTTP/1.1\r\nX: " + bytes(200_000))
     await wire.writer.drain()

@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
@@ -15,8 +16,9 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.request import HTTPCookieProcessor, build_opener, urlopen
 
 import pytest
 
@@ -38,6 +40,42 @@ from balancer.demo import arguments, main
 parsed = arguments.parse(["run", *sys.argv[2:]])
 sys.exit(asyncio.run(main.run_demonstration(parsed, [sys.executable, *sys.argv[1].split("|")])))
 """
+
+
+HEAD = """
+global
+    log stdout format raw local0
+defaults
+    log global
+    mode http
+    option httplog
+    timeout connect 5000
+    timeout client 50000
+    timeout server 50000
+listen smalltalk
+    bind 127.0.0.1:{site}
+    cookie SEASIDE insert nocache
+    balance roundrobin"""
+
+
+class Browser:
+    """A visitor with a jar for cookies, who follows redirects."""
+
+    def __init__(self, port: int) -> None:
+        self._url = f"http://127.0.0.1:{port}/seaside/examples/counter"
+        self._opener = build_opener(HTTPCookieProcessor())
+        self.count = 0
+        self.image = ""
+
+    def load(self) -> "Browser":
+        with self._opener.open(self._url, timeout=EDGE_S) as answer:
+            page = answer.read().decode()
+        self.count = int(re.findall(r"<h1>(-?\d+)</h1>", page)[0])
+        self.image = re.findall(r"<dd>(\w+) on ", page)[0]
+        self._url = unescape(re.findall(r'<a href="([^"]*)">\+\+</a>', page)[0])
+        return self
+
+    click = load
 
 
 def free_port() -> int:
@@ -147,7 +185,7 @@ def test_signal_ignored_by_the_shell_is_heard_all_the_same(stage: Stage) -> None
     assert run.wait(EDGE_S) == 0
 
 
-def test_balancer_that_will_not_end_is_killed(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_balancer_that_will_not_end_is_killed(stage: Stage) -> None:
     run = stage.start(DEAF)
     text = read_until(run, "Ctrl-C")
     run.send_signal(signal.SIGINT)
@@ -274,6 +312,30 @@ def test_terminal_shows_a_line_for_each_image_and_ctrl_c_ends_it(stage: Stage) -
     assert run.wait(EDGE_S) == 0
     assert screen.count(b"\x1b[?25h") == 1, "the cursor stays hidden"
     os.close(ours)
+
+
+def test_fifty_clicks_through_the_balancer_count_fifty_and_ten_visitors_meet_ten_images(tmp_path: Path) -> None:
+    ports = [free_port() for _ in range(11)]
+    servers = [f"    server app{n} 127.0.0.1:{port} cookie app1inst{n} check" for n, port in enumerate(ports[1:], 1)]
+    head = HEAD.format(site=ports[0])
+    (tmp_path / "demo.cfg").write_text("\n".join([head, *servers, ""]))
+    command = [sys.executable, "-P", "-m", "balancer.demo", "run", "-f", "demo.cfg", "--control", "control.sock"]
+    run = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        read_until(run, "Ctrl-C")
+        visitors = [Browser(ports[0]) for _ in range(10)]
+        assert [visitor.load().image for visitor in visitors] == [f"app{n}" for n in range(1, 11)]
+        for _ in range(50):
+            visitors[3].click()
+        assert (visitors[3].count, visitors[3].image) == (50, "app4")
+        run.send_signal(signal.SIGINT)
+        rest, _ = run.communicate(timeout=EDGE_S)
+    finally:
+        run.kill()
+        run.wait()
+    assert run.returncode == 0
+    assert rest.count(b"smalltalk smalltalk/app4 ") == 101
+    assert rest.count(b" --VN ") == 100 and rest.count(b" --NI ") == 10
 
 
 def test_images_alone_open_nothing_that_was_not_asked_for(stage: Stage) -> None:
