@@ -4,11 +4,12 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from program import Balancer, HeldServer, SyslogReceiver, ask
-from running import free_port, wait_until
+from program import Balancer, HeldServer, SyslogReceiver, ask, write_config
+from running import free_port, running, wait_until
 
 CONFIG = """
 global
@@ -23,7 +24,6 @@ defaults
     timeout server 10s
 frontend site
     bind 127.0.0.1:{port}
-    no log
     use_backend images
 backend images
     server one 127.0.0.1:{server}
@@ -153,3 +153,33 @@ def test_sighup_sigusr2_and_sigquit_are_told_and_nothing_ends(tmp_path: Path) ->
         ):
             assert ("133", told) in lines
         assert any("SIGHUP: Proxy images has 1 active servers and 0 backup servers available." in text for _, text in lines)
+
+
+def told_by(program: Callable[[int, int], None]) -> list[tuple[str, str]]:
+    """What the log of a program says while `program(port, syslog_port)` runs, without requests and HAProxy's own proxies."""
+    with SyslogReceiver() as syslog:
+        program(free_port(), syslog.port)
+    return [(priority, text) for priority, text in syslog.lines() if priority != "134" and "<HTTPCLIENT>" not in text]
+
+
+def test_sighup_and_sigusr1_are_told_in_haproxys_lines(tmp_path: Path, require_peer: Callable[[str], str]) -> None:
+    haproxy_path = require_peer("haproxy")
+    with HeldServer() as server:
+
+        def ours(port: int, syslog: int) -> None:
+            with Balancer(config(port, syslog, server.port), tmp_path, port=port) as balancer:
+                balancer.signal(signal.SIGHUP)
+                wait_until(lambda: "SIGHUP: Proxy images" in balancer.said(), "the states are told")
+                balancer.signal(signal.SIGUSR1)
+                assert balancer.ended() == 0
+
+        def theirs(port: int, syslog: int) -> None:
+            path = write_config(tmp_path, config(port, syslog, server.port))
+            with running([haproxy_path, "-db", "-f", str(path)], tmp_path / "haproxy.log") as haproxy:
+                wait_until(lambda: ask(port) != b"", "HAProxy serves")
+                haproxy.process.send_signal(signal.SIGHUP)
+                wait_until(lambda: "SIGHUP: Proxy images" in haproxy.text(), "the states are told")
+                haproxy.process.send_signal(signal.SIGUSR1)
+                assert haproxy.process.wait(15.0) == 0
+
+        assert told_by(ours) == told_by(theirs)
