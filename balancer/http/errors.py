@@ -14,7 +14,7 @@ _REASONS: Final = {
     501: (
         b"Not Implemented",
         b"501 Not Implemented",
-        b".\nThe server does not support the functionality required to fulfill the request.",
+        b".The server does not support the functionality required to fulfill the request.",
     ),
     502: (b"Bad Gateway", b"502 Bad Gateway", b"The server returned an invalid or incomplete response."),
     503: (b"Service Unavailable", b"503 Service Unavailable", b"No server is available to handle this request."),
@@ -35,18 +35,30 @@ class ErrorPage:
         self.always_closes = always_closes
 
 
+# What is answered before there is an exchange: HAProxy closes after it and logs no octet of it.
+_CLOSING: Final = (400, 408, 501)
+
+
+def _logged_octets(version: bytes, status: int, reason: bytes, fields: list[bytes], body: bytes) -> int:
+    """What HAProxy logs as bytes read; `fields` are names and values."""
+    if status in _CLOSING:
+        return 0
+    return 20 + len(version) + 3 + len(reason) + sum([len(part) for part in fields]) + 1 + len(body)
+
+
 def _built_in(status: int) -> ErrorPage:
     reason, heading, text = _REASONS[status]
     body = b"<html><body><h1>%s</h1>\n%s\n</body></html>\n" % (heading, text)
     line = b"HTTP/1.1 %d %s\r\n" % (status, reason)
-    if status in (400, 408, 501):
+    length = b"%d" % len(body)
+    if status in _CLOSING:
         head = line + (
-            b"Content-length: %d\r\nCache-Control: no-cache\r\nConnection: close\r\nContent-Type: text/html\r\n\r\n" % len(body)
+            b"Content-length: %s\r\nCache-Control: no-cache\r\nConnection: close\r\nContent-Type: text/html\r\n\r\n" % length
         )
         return ErrorPage(status, head, head, body, 0, True)
-    fields = b"content-length: %d\r\ncache-control: no-cache\r\ncontent-type: text/html\r\n" % len(body)
-    lengths = len(b"content-lengthcache-controlno-cachecontent-typetext/html") + len(b"%d" % len(body))
-    logged = 20 + 8 + 3 + len(reason) + lengths + 1 + len(body)
+    fields = b"content-length: %s\r\ncache-control: no-cache\r\ncontent-type: text/html\r\n" % length
+    counted = [b"content-length", length, b"cache-control", b"no-cache", b"content-type", b"text/html"]
+    logged = _logged_octets(b"HTTP/1.1", status, reason, counted, body)
     return ErrorPage(status, line + fields + b"\r\n", line + fields + b"connection: close\r\n\r\n", body, logged, False)
 
 
@@ -54,9 +66,24 @@ PAGES: Final = {status: _built_in(status) for status in _REASONS}
 
 
 def page_from_file(status: int, raw: bytes) -> ErrorPage:
-    """The page of an `errorfile`: sent as it is; the connection closes if the file says so or gives no length."""
-    split = raw.find(b"\r\n\r\n")
-    head, body = (raw, b"") if split < 0 else (raw[: split + 4], raw[split + 4 :])
-    fields = head.lower()
-    closes = b"\nconnection: close" in fields or b"\ncontent-length:" not in fields or fields.startswith(b"http/1.0")
-    return ErrorPage(status, head, head, body, len(raw), closes)
+    """The page of an `errorfile`: sent as it is; the connection closes if the file says so or gives no length.
+
+    Lines may end in LF alone, as editors write them. What is logged counts the file's own fields.
+    """
+    ends = [end for end in (raw.find(b"\n\r\n") + 3, raw.find(b"\n\n") + 2) if end > 2]
+    split = min(ends) if ends else len(raw)
+    head, body = raw[:split], raw[split:]
+    version, _, rest = head.partition(b"\n")[0].rstrip(b"\r").partition(b" ")
+    counted: list[bytes] = []
+    says_close = False
+    has_length = False
+    for line in head.split(b"\n")[1:]:
+        name, colon, value = line.rstrip(b"\r").partition(b":")
+        if colon:
+            value = value.strip(b" \t")
+            counted += [name, value]
+            says_close = says_close or (name.lower() == b"connection" and value.lower() == b"close")
+            has_length = has_length or name.lower() == b"content-length"
+    closes = says_close or not has_length or version.upper() == b"HTTP/1.0"
+    logged = _logged_octets(version, status, rest[4:], counted, body)
+    return ErrorPage(status, head, head, body, logged, closes)

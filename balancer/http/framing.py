@@ -78,7 +78,9 @@ class Body:
         self.trailer: bytes = b""
 
     def feed(self, data: bytes, start: int) -> int:
-        """Takes data[start:] and returns how far it belonged to this body."""
+        """Takes data[start:] and returns how far it belonged to this body: nothing once it is done."""
+        if self.is_done:
+            return start
         length = len(data)
         if self.kind == LENGTH:
             available = length - start
@@ -173,6 +175,8 @@ class Body:
                     return self._bad(i)
                 self.digits = 0
                 self.line_octets = 0
+                # Data earn what extensions spend, so that a long body may have one in each chunk.
+                self.extension_octets = max(0, self.extension_octets - self.left)
                 self.state = _DATA if self.left else _TRAILER
             elif state == _DATA_CR:
                 if octet != 13:
