@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Final, NoReturn, TextIO
 
 import balancer
-from balancer import process
+from balancer import assembly, process
 from balancer.arguments import ArgumentError, Arguments, expand_paths, parse, usage
 from balancer.config.findings import ALERT, NOTICE, WARNING, closing_lines
 from balancer.config.loader import load
@@ -122,7 +122,7 @@ def _load_and_run(paths: list[str], arguments: Arguments, messages: Messages, ou
         messages.alert("[balancer.main()] No enabled listener found (check for 'bind' directives) ! Exiting.")
         return FAILED
     messages.notice(f"balancer version is {balancer.__version__}, {form()} form.")
-    return process.run(loaded, arguments, messages, process.assemble)
+    return process.run(loaded, arguments, messages, assembly.assemble)
 
 
 def _tell_verdict(has_listener: bool, messages: Messages, out: TextIO) -> int:
