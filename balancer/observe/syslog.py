@@ -132,7 +132,8 @@ class Target:
         if not self.was_reported:
             self.was_reported = True
             where = self.config.path or f"{self.config.host}:{self.config.port}"
-            sys.stderr.write(f"[WARNING]  ({self.pid}) : log target {where} : {error.strerror}; lines are dropped and counted.\n")
+            text = f"log target {where} : {error.strerror}; lines are dropped and counted"
+            sys.stderr.write(f"[WARNING]  ({self.pid}) : {text}.\n")
 
 
 class Syslog:
