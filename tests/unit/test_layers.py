@@ -19,8 +19,11 @@ LAYERS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("proxy", ("proxy",)),
     ("observe", ("observe",)),
     ("admin", ("admin",)),
-    ("process", ("process", "service", "daemon", "sockets", "privileges", "limits", "states", "messages", "arguments", "form")),
-    ("main", ("main", "__main__")),
+    (
+        "process",
+        ("arguments", "daemon", "form", "limits", "messages", "privileges", "process", "service", "sockets", "states"),
+    ),
+    ("main", ("assembly", "main", "__main__")),
 )
 
 # Narrower than "every lower layer": the layers in which a module of this one may import, beside its own.
