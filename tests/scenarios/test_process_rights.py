@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from program import Balancer, ask, run, write_config
+from program import Balancer, HeldServer, ask, run, write_config
 from running import BALANCER, free_port, wait_until
 
 import balancer
@@ -33,6 +33,23 @@ defaults
 listen site
     bind 127.0.0.1:{port}
     server none 127.0.0.1:1
+"""
+
+JAILED = """
+global
+    {process}
+defaults
+    mode http
+    log global
+    option httplog
+    timeout connect 1s
+    timeout client 5s
+    timeout server 5s
+listen site
+    bind 127.0.0.1:{port}
+    cookie WHERE insert
+    server one 127.0.0.1:{server} cookie one check inter 100ms
+    server two 127.0.0.1:1 cookie two check inter 100ms
 """
 
 # Runs the program and tells, from the moment its rights are dropped, whatever is imported or opened.
@@ -109,28 +126,49 @@ def test_root_ends_as_the_user_of_the_file_in_the_root_of_the_file(shared: Path)
         os.kill(pid, signal.SIGKILL)
 
 
+def jailed(directory: Path, config: str, port: int, *process: str) -> Balancer:
+    """The program in a jail of its own, with every import and open told once its rights are dropped."""
+    jail = directory / "jail"
+    (jail / "dev").mkdir(parents=True, exist_ok=True)
+    script = directory / "watched.py"
+    script.write_text(WATCHED, encoding="ascii")
+    words = (f"chroot {jail}", f"uid {WWW_DATA}", f"gid {WWW_DATA}", *process)
+    command = [sys.executable, "-P", str(script)]
+    return Balancer(config.format(process="\n    ".join(words)), directory, "-db", port=port, command=command)
+
+
 @as_root
 def test_a_jailed_process_imports_and_opens_nothing(shared: Path) -> None:
-    port, metrics, jail = free_port(), free_port(), shared / "jail"
-    (jail / "dev").mkdir(parents=True)
-    admin = shared / "admin.sock"
-    script = shared / "watched.py"
-    script.write_text(WATCHED, encoding="ascii")
-    exporter = (
-        f"frontend metrics\n    bind 127.0.0.1:{metrics}\n"
-        "    http-request use-service prometheus-exporter if { path /metrics }\n"
-    )
-    made = config(
-        port, f"chroot {jail}", f"uid {WWW_DATA}", f"gid {WWW_DATA}", "log /dev/log local0", f"stats socket {admin} level admin"
-    )
-    made = made.replace("listen site", "    log global\n    option httplog\nlisten site") + exporter
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
-        syslog.bind(str(jail / "dev" / "log"))
-        (jail / "dev" / "log").chmod(0o666)
+    port = free_port()
+    (shared / "jail" / "dev").mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog, HeldServer() as server:
+        syslog.bind(str(shared / "jail" / "dev" / "log"))
+        (shared / "jail" / "dev" / "log").chmod(0o666)
         syslog.settimeout(15.0)
-        command = [sys.executable, "-P", str(script)]
-        with Balancer(made, shared, "-db", port=port, command=command) as watched:
-            assert b"503 " in syslog.recv(65536)
+        made = JAILED.format(process="{process}", port=port, server=server.port)
+        with jailed(shared, made, port, "log /dev/log local0") as watched:
+            said = b""
+            while b"Server site/two is DOWN" not in said or b" 200 " not in said:
+                said += syslog.recv(65536)
+            assert b"set-cookie: WHERE=one" in ask(port)
+            assert ask(port, "/\x7f").startswith(b"HTTP/1.1 400 ")
+            watched.signal(signal.SIGHUP)
+            watched.signal(signal.SIGUSR1)
+            assert watched.ended() == 0
+            while b"Proxy site stopped" not in said:
+                said += syslog.recv(65536)
+            assert "AUDIT" not in watched.said(), watched.said()
+
+
+@as_root
+def test_metrics_and_stats_sockets_need_nothing_outside_the_jail(shared: Path) -> None:
+    port, metrics, admin = free_port(), free_port(), shared / "admin.sock"
+    made = CONFIG.format(process="{process}", port=port) + (
+        f"frontend metrics\n    bind 127.0.0.1:{metrics}\n"
+        "    http-request use-service prometheus-exporter if {{ path /metrics }}\n"
+    )
+    with jailed(shared, made, port, f"stats socket {admin} level admin") as watched:
+        for _time in range(2):
             assert ask(metrics, "/metrics").startswith(b"HTTP/1.1 200 ")
             assert ask(metrics, "/other").startswith(b"HTTP/1.1 503 ")
             for question in (b"show info\n", b"show stat\n", b"help\n"):
@@ -139,10 +177,9 @@ def test_a_jailed_process_imports_and_opens_nothing(shared: Path) -> None:
                     operator.connect(str(admin))
                     operator.sendall(question)
                     assert operator.recv(65536)
-            watched.signal(signal.SIGHUP)
-            watched.signal(signal.SIGUSR1)
-            assert watched.ended() == 0
-            assert "AUDIT" not in watched.said(), watched.said()
+        watched.signal(signal.SIGUSR1)
+        assert watched.ended() == 0
+        assert "AUDIT" not in watched.said(), watched.said()
 
 
 @as_root
