@@ -80,7 +80,7 @@ def _literal(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def _look_up(name: str, family: socket.AddressFamily) -> Host:
-    # IPv4 first, as HAProxy without a 'resolve-prefer' takes what its resolver gives first for AF_UNSPEC.
+    # What the resolver gives first, of whichever family, is what HAProxy takes, too.
     try:
         name.encode("ascii")
         found = socket.getaddrinfo(name, None, family, socket.SOCK_STREAM)

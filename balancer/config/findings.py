@@ -39,7 +39,6 @@ class Report:
     """Collects the findings of one load."""
 
     findings: list[Finding] = field(default_factory=list)
-    unreadable: list[str] = field(default_factory=list)  # files that could not be read
 
     def alert(self, origin: Origin | None, text: str) -> None:
         """Something that makes the configuration invalid."""

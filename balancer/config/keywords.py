@@ -21,8 +21,7 @@ GONE: Final = "gone"  # older versions had it, HAProxy 2.6 refuses it itself: an
 
 # Where a keyword may stand. Letters, because most may stand in several sections.
 SECTIONS: Final[dict[str, str]] = {"G": "global", "D": "defaults", "F": "frontend", "L": "listen", "B": "backend"}
-# Keywords within a line.
-WITHIN: Final[dict[str, str]] = {"b": "bind", "s": "server", "t": "stats socket"}
+# Keywords within a line have letters of their own: b for 'bind', s for 'server', t for 'stats socket'.
 
 # How alike two words must be for one to be taken for the other mistyped.
 LIKENESS_MIN: Final = 0.7

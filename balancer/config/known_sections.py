@@ -84,9 +84,10 @@ GLOBAL_KNOWN: Final[tuple[Keyword[Any], ...]] = rows(
         (
             NO_EFFECT,
             "",
-            "expose-experimental-directives external-check insecure-fork-wanted insecure-setuid-wanted log-send-hostname "
-            "profiling.tasks set-dumpable",
+            "expose-experimental-directives insecure-setuid-wanted profiling.tasks set-dumpable",
         ),
+        (NO_EFFECT, "log lines carry no host name", "log-send-hostname"),
+        (NO_EFFECT, "no program is run", "external-check insecure-fork-wanted"),
         (
             NO_EFFECT,
             "it only tunes HAProxy's own engine",

@@ -14,9 +14,6 @@ REFUSED_SECTIONS: Final[dict[str, str]] = {
     "program": "start the program by the system's own service manager",
     "ring": "log to an address",
     "userlist": "access is not controlled here yet; let the web server in front do it",
-    "crt-store": "TLS is not supported yet",
-    "traces": "",
-    "acme": "",
 }
 # Sections that do nothing by themselves: whatever uses them is refused where it does.
 IDLE_SECTIONS: Final[dict[str, str]] = {

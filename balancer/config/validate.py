@@ -81,10 +81,10 @@ def _check_references(proxy: ProxyDraft, proxies: Sequence[ProxyDraft], report: 
     default = proxy.settings.default_backend
     for reference in [*proxy.use_backends, *([default] if default is not None else [])]:
         if reference.name not in backends:
-            near = suggestion(nearest(reference.name, backends))
+            near = suggestion(nearest(reference.name, backends)) or "."
             report.alert(
                 reference.origin,
-                f"Proxy '{proxy.name}': unable to find required {reference.keyword}: '{reference.name}'{near}.",
+                f"Proxy '{proxy.name}': unable to find required {reference.keyword}: '{reference.name}'{near}",
             )
         elif reference.name == proxy.name and proxy.is_backend():
             report.alert(reference.origin, f"Proxy '{proxy.name}': loop detected for {reference.keyword}: '{reference.name}'.")
