@@ -22,6 +22,7 @@ PRESERVED: Final = 80  # P
 
 BAR: Final = 124
 POST: Final = b"POST"
+NOBODY: Final[list[Server]] = []
 
 
 class Verdict:
@@ -43,10 +44,14 @@ class Persistence:
         self.postonly: bool = rule.postonly
         self.preserve: bool = rule.preserve
         self.by_value: dict[bytes, Server] = {}
+        self.twins: dict[bytes, list[Server]] = {}  # the others of one value, in order: the first usable one serves
         self.set_cookie_lines: dict[bytes, bytes] = {}
         for server in servers:
             if server.cookie is not None:
-                self.by_value.setdefault(server.cookie, server)
+                if server.cookie in self.by_value:
+                    self.twins.setdefault(server.cookie, []).append(server)
+                else:
+                    self.by_value[server.cookie] = server
                 self.set_cookie_lines[server.cookie] = self._line(server.cookie)
         self.expire_line: bytes = b"set-cookie: %s=; Expires=Thu, 01-Jan-1970 00:00:01 GMT; path=/%s\r\n" % (
             rule.name,
@@ -74,7 +79,9 @@ class Persistence:
         for line in cookie_lines:
             for value in cookie_values(line, self.name):
                 bar = value.find(b"|")
-                server = self.by_value.get(value if bar < 0 else value[:bar])
+                if bar >= 0:
+                    value = value[:bar]
+                server = self.by_value.get(value)
                 if server is None:
                     if letter == NONE:
                         letter = INVALID
@@ -82,6 +89,9 @@ class Persistence:
                     return Verdict(server, VALID)
                 else:
                     letter = DOWN
+                    for twin in self.twins.get(value, NOBODY):
+                        if twin.is_usable():
+                            return Verdict(twin, VALID)
         return Verdict(None, letter)
 
     def is_own(self, set_cookie_value: bytes) -> bool:

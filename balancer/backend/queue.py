@@ -5,7 +5,7 @@ slot, by `timeout queue`, or because the client left. First come, first served; 
 the request that has waited longer goes first.
 """
 
-from collections import deque
+from collections import OrderedDict
 
 from mypy_extensions import mypyc_attr
 
@@ -17,14 +17,14 @@ class Waiter:
     def __init__(self) -> None:
         self.queued_at: float = 0.0
         self.queue_mark: int = 0
-        self.waits_in: "Queue | None" = None
+        self.waits_in: Queue | None = None
 
 
 class Queue:
-    """First in, first out; one that leaves early is passed over when its turn comes."""
+    """First in, first out; whoever leaves early leaves no trace, and who comes again stands at the end."""
 
     def __init__(self) -> None:
-        self.waiters: deque[Waiter] = deque()
+        self.waiters: OrderedDict[Waiter, None] = OrderedDict()
         self.length: int = 0
         self.left: int = 0  # how many have ever left
 
@@ -34,24 +34,20 @@ class Queue:
         waiter.waits_in = self
         waiter.queued_at = now
         waiter.queue_mark = self.left
-        self.waiters.append(waiter)
+        self.waiters[waiter] = None
         self.length += 1
 
     def leave(self, waiter: Waiter) -> int:
         """Takes a request out; returns how many have left since it joined, itself included (HAProxy's queue position)."""
         assert waiter.waits_in is self
         waiter.waits_in = None
+        del self.waiters[waiter]
         self.length -= 1
         self.left += 1
-        if not self.length:
-            self.waiters.clear()
         return self.left - waiter.queue_mark
 
     def first(self) -> Waiter | None:
         """Who has waited longest, None if nobody waits."""
-        while self.waiters:
-            waiter = self.waiters[0]
-            if waiter.waits_in is self:
-                return waiter
-            self.waiters.popleft()
+        for waiter in self.waiters:
+            return waiter
         return None
