@@ -47,7 +47,8 @@ def parse_integer(word: str, minimum: int, maximum: int = INTEGER_MAX) -> int:
         raise UnitError(f"expects {_range_text(minimum, maximum)} (got '{word}')")
     number = int(digits[:DIGITS_MAX]) * (-1 if word.startswith("-") else 1)
     if len(digits) > DIGITS_MAX or not minimum <= number <= maximum:
-        raise UnitError(f"expects {_range_text(minimum, maximum)} (got '{word}')")
+        limit = f", at most {maximum}" if maximum == INTEGER_MAX and number > maximum else ""
+        raise UnitError(f"expects {_range_text(minimum, maximum)}{limit} (got '{word}')")
     return number
 
 

@@ -31,7 +31,8 @@ What becomes of a keyword:
 
 Any other word is an error, with the nearest keyword if one is near. A condition (`if`, `unless`) is refused wherever it
 stands, but for the one of the exporter (`http-request`). Times are milliseconds unless one of the units us, ms, s, m, h, d
-follows, at most 2147483647 ms.
+follows, at most 2147483647 ms. Quotes, backslashes and, within double quotes, `$NAME`, `${NAME}`, `${NAME-default}` and
+`${NAME[*]}` work as in HAProxy's manual (2.2, 2.3); lines that begin with `.if` and its like are refused.
 """
 
 

@@ -19,7 +19,8 @@ STATUSES: Final[tuple[str, ...]] = (
 # What one may hold at most, whatever 'tune.bufsize' says; that is compared when all sections are known.
 OCTETS_MAX: Final = 16 * 1024 * 1024
 STATUS_LINE: Final = re.compile(rb"HTTP/[0-9]\.[0-9] +[1-5][0-9][0-9](?:[ \t][^\r\n]*)?\r?\n")
-FIELD_LINE: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\r\n]*\r?\n")
+FIELD_LINE: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([^\r\n]*)\r?\n")
+END_OF_HEAD: Final = re.compile(rb"\r?\n")
 
 
 def parse_errorfile(statement: Statement) -> ErrorFile:
@@ -46,7 +47,16 @@ def _check_answer(octets: bytes, path: str) -> None:
     if match is None:
         raise Refusal(f"'errorfile' : '{path}' expects a whole answer that begins with 'HTTP/1.0 NNN REASON'")
     position = match.end()
+    lengths: list[bytes] = []
     while (match := FIELD_LINE.match(octets, position)) is not None:
+        if match[1].lower() == b"content-length":
+            lengths.append(match[2].strip(b" \t"))
         position = match.end()
-    if octets[position : position + 2] != b"\r\n" and octets[position : position + 1] != b"\n":
+    end = END_OF_HEAD.match(octets, position)
+    if end is None:
         raise Refusal(f"'errorfile' : '{path}' expects header lines and an empty line after them (at octet {position})")
+    size = len(octets) - end.end()
+    # A wrong length would let the client take the rest for its next answer, or wait for octets that never come.
+    if any(length != str(size).encode() for length in lengths):
+        found = b", ".join(lengths).decode("ascii", "replace")
+        raise Refusal(f"'errorfile' : '{path}' expects 'Content-Length: {size}', the size of its body (got '{found}')")

@@ -14,7 +14,7 @@ from balancer.config.findings import Finding, Refusal, Report
 from balancer.config.keywords import nearest, suggestion
 from balancer.config.names import check_name
 from balancer.config.reader import Line, Place, read_lines, read_octets
-from balancer.config.sections import ALL_SECTIONS, IDLE_SECTIONS, PROXIES, REFUSED_SECTIONS
+from balancer.config.sections import ALL_SECTIONS, DIRECTIVES, IDLE_SECTIONS, PROXIES, REFUSED_SECTIONS
 from balancer.config.statement import Statement
 from balancer.config.validate import build
 from balancer.model import Model
@@ -67,6 +67,10 @@ class _Loader:
             place.section = self._section_name(line, place.section)
 
     def _take(self, line: Line) -> None:
+        if line.words[0] in DIRECTIVES:
+            raise Refusal(
+                f"'{line.words[0]}' is known to HAProxy and not supported yet : every line counts, there are no blocks"
+            )
         if line.words[0] in ALL_SECTIONS:
             self._open(line)
         elif self.section is not None:

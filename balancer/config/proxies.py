@@ -56,7 +56,7 @@ def _maxconn(proxy: ProxyDraft, statement: Statement) -> None:
 
 
 def _fullconn(proxy: ProxyDraft, statement: Statement) -> None:
-    proxy.settings.fullconn = statement.integer(1)
+    proxy.settings.fullconn = statement.integer(0)
 
 
 def _retries(proxy: ProxyDraft, statement: Statement) -> None:

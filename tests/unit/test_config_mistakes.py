@@ -254,6 +254,7 @@ def test_a_line_of_global_that_is_refused_says_why(tmp_path: Path, line: str, te
     [
         ("foo\n", "unknown keyword 'foo' out of section"),
         ("listn a\n", "unknown keyword 'listn' out of section; did you mean 'listen' maybe ?"),
+        (".if defined(X)\n", "'.if' is known to HAProxy and not supported yet"),
         ("global x\n", "'global' cannot handle unexpected argument 'x'"),
         ("userlist u\n user a\n", "section 'userlist' is known to HAProxy and not supported yet"),
         ("cache c\n max-age 3\n", "section 'cache' is known to HAProxy and not supported yet"),
@@ -331,6 +332,21 @@ def test_an_error_file_larger_than_a_buffer_is_refused(tmp_path: Path) -> None:
     (tmp_path / "e.http").write_bytes(head + b"x" * (2048 - len(head) + 1))
     text = f"global\n tune.bufsize 2048\n{DEFAULTS}backend b\n errorfile 503 {tmp_path}/e.http\n"
     assert "expects at most 'tune.bufsize' octets, 2048 (got 2049)" in only_alert(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("octets", "text"),
+    [
+        (b"HTTP/1.0 503 x\r\nContent-Length: 5\r\n\r\nlonger", "expects 'Content-Length: 6', the size of its body (got '5')"),
+        (b"HTTP/1.0 503 x\r\nContent-Length: 2\r\ncontent-length: 3\r\n\r\nab", "(got '2, 3')"),
+        (b"HTTP/1.0 503 x\r\nNo field\r\n\r\n", "expects header lines and an empty line after them (at octet 16)"),
+        (b"HTTP/1.0 503 x\r\nA: b\r\n", "expects header lines and an empty line after them (at octet 22)"),
+        (b"<html>", "expects a whole answer that begins with 'HTTP/1.0 NNN REASON'"),
+    ],
+)
+def test_an_error_file_that_no_client_could_read_is_refused(tmp_path: Path, octets: bytes, text: str) -> None:
+    (tmp_path / "e.http").write_bytes(octets)
+    assert text in only_alert(tmp_path, DEFAULTS + f"backend b\n errorfile 503 {tmp_path}/e.http\n")
 
 
 def test_a_disabled_section_may_name_what_does_not_exist(tmp_path: Path) -> None:

@@ -60,6 +60,11 @@ def test_a_negative_number_is_taken_where_one_may_stand() -> None:
     assert parse_integer("-2", -10) == -2
 
 
+def test_a_number_too_large_is_told_the_limit() -> None:
+    with pytest.raises(UnitError, match=r"expects a positive integer, at most 2147483647 \(got '9999999999'\)"):
+        parse_integer("9999999999", 1)
+
+
 def test_the_refusal_names_what_was_expected() -> None:
     with pytest.raises(UnitError, match=r"expects a positive integer \(got 'many'\)"):
         parse_integer("many", 1)
