@@ -47,7 +47,8 @@ class Calendar:
             now = time.localtime(second)
             clock = f"{now.tm_hour:02d}:{now.tm_min:02d}:{now.tm_sec:02d}"
             self.rendered = f"{now.tm_mday:02d}/{MONTHS[now.tm_mon - 1]}/{now.tm_year}:{clock}."
-        milliseconds = int((at - second) * 1000.0)
+        # A clock's whole milliseconds are no exact floats: half a microsecond keeps 0.605 from becoming 604.
+        milliseconds = int((at - second) * 1000.0 + 0.0005)
         if milliseconds >= 100:
             return self.rendered + str(milliseconds)
         return self.rendered + ("0" if milliseconds >= 10 else "00") + str(milliseconds)
@@ -81,15 +82,16 @@ class HttpLog(AccessLog):
 
 
 class ConnectLog(AccessLog):
-    """HAProxy's default line, without any `option` that names a format."""
+    """HAProxy's default line, without any `option` that names a format: one for each request, bad ones left out."""
 
     def __init__(self, syslog: Syslog, config: model.Frontend) -> None:
         self.syslog = syslog
         self.targets: list[Target] = [syslog.target(target) for target in config.logs]
 
     def write(self, record: Record) -> None:
-        """Formats one line and keeps it for the burst."""
-        self.syslog.keep(self.targets, model.INFO, self.line(record))
+        """Formats one line and keeps it for the burst; what was no request is not told in this form."""
+        if record.request_line:
+            self.syslog.keep(self.targets, model.INFO, self.line(record))
 
     def line(self, record: Record) -> bytes:
         """The line without header and line end."""

@@ -5,6 +5,11 @@ from balancer.backend.events import EventLog
 from balancer.observe.syslog import Syslog, Target
 
 
+def one_line(text: str) -> bytes:
+    """The octets of an event; whatever an error's text brings along, it stays one line."""
+    return text.encode("utf-8", "replace").replace(b"\n", b" ")
+
+
 class Logger(EventLog):
     """Sends an event to the log targets of the proxy that it is about, or of the process."""
 
@@ -22,12 +27,12 @@ class Logger(EventLog):
         """Tells the log targets of that proxy; without a proxy, the process's."""
         targets = self.by_proxy.get(proxy_name, self.process_targets)
         if targets:
-            self.syslog.keep(targets, severity, text.encode("utf-8", "replace"))
+            self.syslog.keep(targets, severity, one_line(text))
 
     def process_event(self, severity: int, text: str) -> None:
         """Tells the process's own log targets."""
         if self.process_targets:
-            self.syslog.keep(self.process_targets, severity, text.encode("utf-8", "replace"))
+            self.syslog.keep(self.process_targets, severity, one_line(text))
 
     def flush(self) -> None:
         """Sends what is kept, at once."""

@@ -1,10 +1,13 @@
 """Log targets: lines are kept until the turn of the loop ends, then sent in one burst, and nothing here ever waits.
 
-One unconnected non-blocking datagram socket per family is opened before chroot; unix targets are sent to by path, as seen
-inside the chroot, so that a syslog daemon that restarts is found again. A full buffer (EAGAIN) drops the line and counts it;
-a refusal (ECONNREFUSED, reported for an earlier datagram) is answered by sending the line once more. A target that cannot be
-reached is reported once on standard error, and counted. Standard output and error are written whole lines at a time.
-Measured per line: paced single sends 12.8 us, a burst of 16 4.3 us.
+One unconnected non-blocking datagram socket per address family is opened before chroot; unix targets are sent to by path, as
+seen inside the chroot, so that a syslog daemon that restarts is found again. A full buffer (EAGAIN) drops the line and counts
+it; a refusal (ECONNREFUSED on UDP tells of an earlier datagram) is answered by sending the line once more. A target that
+cannot be reached is reported once, and counted. Header, cut and line end are HAProxy 2.6's, octet for octet: the day padded
+by a blank, no host name, `len` octets and then LF.
+
+Measured per httplog line, compiled, formatting included, to a UDP target on loopback: 6.5 us where each line is sent alone
+with a pause before it, 3.1 us back to back, 2.3 us in bursts of 16 and more (1.15 us of it make the line).
 """
 
 import asyncio
@@ -13,45 +16,51 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Callable
 from typing import Final
 
 from balancer import model
+from balancer.observe.stream import Stream
 
 MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # Lines kept for a burst; beyond it they go out at once, so that memory stays bounded in a long turn.
 KEPT_MAX: Final = 512
+# The datagram that fits into one UDP packet over IPv4; a longer line is cut there, whatever `len` says.
+DATAGRAM_MAX: Final = 65507
+# What a full buffer says, of the socket's or the reader's: the line is dropped and nobody is told but the counter.
+FULL: Final = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS)
 
 
 class Target:
     """One `log` line of the file."""
 
-    def __init__(self, config: model.LogTarget, tag: str, pid: int) -> None:
+    def __init__(
+        self, config: model.LogTarget, header: "Header", sock: socket.socket | None, report: Callable[[str], None]
+    ) -> None:
         self.config = config
-        self.kind: str = config.kind
-        self.tag: bytes = tag.encode("utf-8", "replace")
-        self.pid = pid
+        self.header = header
+        self.report = report
         self.severity_max: int = config.severity_max
         self.severity_min: int = config.severity_min
         self.facility: int = config.facility
         self.format: str = config.format
-        self.length_max: int = config.length_max
+        self.length_max: int = min(config.length_max, DATAGRAM_MAX - 1)
         self.lines: list[bytes] = []
         self.dropped: int = 0
         self.was_reported: bool = False
-        self.second: int = -1
-        self.dated: bytes = b""
-        self.descriptor: int = -1
-        self.sock: socket.socket | None = None
-        self.address: tuple[str, int] | str = ""
-        if self.kind == "stdout" or self.kind == "stderr":
-            self.descriptor = 1 if self.kind == "stdout" else 2
-        else:
-            family = socket.AF_UNIX
-            self.address = config.path
-            if self.kind == "udp":
-                family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-                self.address = (config.host, config.port)
-            self.sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        self.sock = sock
+        self.stream: Stream | None = None
+        self.address: tuple[str, int] | str = config.path or (config.host, config.port)
+        if config.kind == "stdout" or config.kind == "stderr":
+            self.stream = Stream(1 if config.kind == "stdout" else 2)
+
+    def __repr__(self) -> str:
+        return f"<Target {self.name()} kept={len(self.lines)} dropped={self.dropped}>"
+
+    def name(self) -> str:
+        """Where lines go, for messages."""
+        config = self.config
+        return config.path or (f"{config.host}:{config.port}" if config.kind == "udp" else config.kind)
 
     def keep(self, severity: int, message: bytes) -> None:
         """Formats one line and keeps it for the burst; what the target does not want is left out."""
@@ -59,17 +68,14 @@ class Target:
             return
         if severity < self.severity_min:
             severity = self.severity_min
-        if self.format == "raw":
-            line = message
+        if self.format == "rfc3164":
+            line = b"<%d>%s%s" % (self.facility * 8 + severity, self.header.text(), message)
         elif self.format == "short":
-            line = b"<%d>%s" % (self.facility * 8 + severity, message)
+            line = b"<%d>%s" % (severity, message)
         else:
-            second = int(time.time())
-            if second != self.second:
-                self._date(second)
-            line = b"<%d>%s%s" % (self.facility * 8 + severity, self.dated, message)
-        if len(line) >= self.length_max:
-            line = line[: self.length_max - 1]
+            line = message
+        if len(line) > self.length_max:
+            line = line[: self.length_max]
         self.lines.append(line + b"\n")
         if len(self.lines) >= KEPT_MAX:
             self.send()
@@ -82,7 +88,7 @@ class Target:
         self.lines = []
         sock = self.sock
         if sock is None:
-            self._write(b"".join(lines), len(lines))
+            self._write(lines)
             return
         for line in lines:
             try:
@@ -90,67 +96,81 @@ class Target:
             except OSError as error:
                 self._failed(sock, line, error)
 
-    def close(self) -> None:
-        """Sends the rest and closes the socket."""
-        self.send()
-        if self.sock is not None:
-            self.sock.close()
-
-    def _date(self, second: int) -> None:
-        self.second = second
-        now = time.localtime(second)
-        clock = f"{now.tm_hour:02d}:{now.tm_min:02d}:{now.tm_sec:02d}"
-        self.dated = f"{MONTHS[now.tm_mon - 1]} {now.tm_mday:02d} {clock} ".encode() + self.tag + b"[%d]: " % self.pid
-
     def _failed(self, sock: socket.socket, line: bytes, error: OSError) -> None:
-        if error.errno == errno.ECONNREFUSED and self.kind == "udp":
-            # The kernel tells of an earlier datagram; this one was not sent.
+        if error.errno == errno.ECONNREFUSED and self.config.kind == "udp":
             try:
                 sock.sendto(line, self.address)
             except OSError:
                 self.dropped += 1
             return
         self.dropped += 1
-        if error.errno not in (errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS):
-            self._report(error)
+        if error.errno not in FULL:
+            self._tell(error)
 
-    def _write(self, text: bytes, count: int) -> None:
+    def _write(self, lines: list[bytes]) -> None:
+        stream = self.stream
+        assert stream is not None
         try:
-            written = os.write(self.descriptor, text)
-        except BlockingIOError:
-            self.dropped += count
-            return
+            self.dropped += stream.write(lines)
         except OSError as error:
-            self.dropped += count
-            self._report(error)
-            return
-        if written < len(text):
-            # A pipe that is nearly full: the rest of the cut line would garble the next one, so it is ended.
-            self.dropped += text.count(b"\n", written)
+            self.dropped += len(lines)
+            self._tell(error)
 
-    def _report(self, error: OSError) -> None:
+    def _tell(self, error: OSError) -> None:
         if not self.was_reported:
             self.was_reported = True
-            where = self.config.path or f"{self.config.host}:{self.config.port}"
-            text = f"log target {where} : {error.strerror}; lines are dropped and counted"
-            sys.stderr.write(f"[WARNING]  ({self.pid}) : {text}.\n")
+            reason = error.strerror or str(error)
+            self.report(f"log target {self.name()} : {reason}; from now on its lines are counted and not reported.")
+
+
+class Header:
+    """What stands between the priority and the message, `Mon dd hh:mm:ss tag[pid]: `, rendered once a second."""
+
+    def __init__(self, tag: str, pid: int) -> None:
+        self.source: bytes = f" {tag}[{pid}]: ".encode("utf-8", "replace")
+        self.second: int = -1
+        self.rendered: bytes = b""
+
+    def text(self) -> bytes:
+        """The header of this second, local time."""
+        second = int(time.time())
+        if second != self.second:
+            self.second = second
+            now = time.localtime(second)
+            clock = f"{now.tm_hour:02d}:{now.tm_min:02d}:{now.tm_sec:02d}"
+            self.rendered = f"{MONTHS[now.tm_mon - 1]} {now.tm_mday:2d} {clock}".encode() + self.source
+        return self.rendered
+
+
+def tell_stderr(text: str) -> None:
+    """A message to whoever started the process, where nobody said otherwise."""
+    try:
+        sys.stderr.write(f"[WARNING]  ({os.getpid()}) : {text}\n")
+    except (OSError, ValueError):
+        pass
 
 
 class Syslog:
     """All targets of a configuration, each once however many proxies name it, and the burst at the end of a turn."""
 
-    def __init__(self, tag: str, pid: int, loop: asyncio.AbstractEventLoop) -> None:
-        self.tag = tag
-        self.pid = pid
+    def __init__(
+        self, tag: str, pid: int, loop: asyncio.AbstractEventLoop, report: Callable[[str], None] = tell_stderr
+    ) -> None:
+        self.header = Header(tag, pid)
         self.loop = loop
+        self.report = report
         self.targets: dict[model.LogTarget, Target] = {}
+        self.sockets: dict[int, socket.socket] = {}
         self.is_due: bool = False
+
+    def __repr__(self) -> str:
+        return f"<Syslog {list(self.targets.values())!r}>"
 
     def target(self, config: model.LogTarget) -> Target:
         """The target of that line, opened at its first use."""
         found = self.targets.get(config)
         if found is None:
-            found = Target(config, self.tag, self.pid)
+            found = Target(config, self.header, self._socket(config), self.report)
             self.targets[config] = found
         return found
 
@@ -173,6 +193,20 @@ class Syslog:
         return sum([target.dropped for target in self.targets.values()])
 
     def close(self) -> None:
-        """Sends the rest and closes the sockets."""
-        for target in self.targets.values():
-            target.close()
+        """Sends the rest and closes the sockets; lines that come later are counted as lost."""
+        self.flush()
+        for sock in self.sockets.values():
+            sock.close()
+
+    def _socket(self, config: model.LogTarget) -> socket.socket | None:
+        """The socket of the target's family, None for a standard stream."""
+        if config.kind == "stdout" or config.kind == "stderr":
+            return None
+        family = int(socket.AF_UNIX)
+        if config.kind == "udp":
+            family = int(socket.AF_INET6 if ":" in config.host else socket.AF_INET)
+        found = self.sockets.get(family)
+        if found is None:
+            found = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+            self.sockets[family] = found
+        return found

@@ -10,13 +10,14 @@ scaled by 16 as HAProxy scales them, because the length of a round shows in the 
 A choice costs O(log n): the due ones and the waiting ones are heaps.
 """
 
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from typing import Final
 
 from balancer.backend.balance.algorithm import Algorithm
 from balancer.backend.server import Server
 
 SCALE: Final = 16
+WEIGHT_MAX: Final = 256
 
 
 class Turn:
@@ -27,11 +28,20 @@ class Turn:
         self.order = order
         self.weight: int = 0  # scaled; 0 while it takes no new visitors
         self.due: int = 0  # 0: never chosen
+        self.last: int = 0  # the position at which it was chosen last
         self.carried: int = 0
+        self.where: int = 0
+        self.round_number: int = 0
         self.stamp: int = 0  # entries in the heaps with another stamp are stale
 
 
 Entry = tuple[int, int, int, Turn]  # (sorting key, arrival, stamp, turn)
+
+# Where a turn is kept.
+OUT: Final = 0
+WAITING: Final = 1
+DUE: Final = 2
+NEXT: Final = 3
 
 
 class RoundRobin(Algorithm):
@@ -44,6 +54,7 @@ class RoundRobin(Algorithm):
         self.due_heap: list[Entry] = []
         self.waiting: list[Entry] = []
         self.next_round: list[Entry] = []
+        self.round_number: int = 0
         self.round_weight: int = 0
         self.next_weight: int = 0
         for turn in self.turns:
@@ -54,10 +65,10 @@ class RoundRobin(Algorithm):
         self.position: int = self.round_weight
         for turn in self.turns:
             if turn.weight:
-                self._push(self.waiting, -turn.weight, turn)
+                self._wait(turn, WAITING)
 
     def next(self, avoid: Server | None) -> Server | None:
-        """The server whose turn it is; full ones keep their turn for the next choice."""
+        """The server whose turn it is; full ones keep their turn for a later choice."""
         if not self.next_weight:
             return None
         passed: list[Turn] = []
@@ -85,8 +96,11 @@ class RoundRobin(Algorithm):
             passed.remove(avoided)
         if chosen is not None:
             self._place(chosen)
-        for turn in passed:
-            self._place(turn)
+        for turn in reversed(passed):
+            if has_switched:
+                self._wait(turn, WAITING)
+            else:
+                self._place(turn)
         return None if chosen is None else chosen.server
 
     def changed(self, server: Server) -> None:
@@ -95,19 +109,41 @@ class RoundRobin(Algorithm):
         weight = server.weight * SCALE if server.is_balanced() else 0
         if weight == turn.weight:
             return
-        was_in = turn.weight > 0
-        self.next_weight += weight - turn.weight
+        before = turn.weight
+        where = self._where(turn)
+        self.next_weight += weight - before
         turn.weight = weight
         turn.stamp += 1
-        if weight and not was_in:
-            self.round_weight = max(self.round_weight, self.next_weight)
+        if not weight:
+            turn.where = OUT
+        elif not before:
             turn.due = self.position + (self.next_weight + self.round_weight - self.position) // weight
-        if weight:
             self._place(turn)
+        elif where == WAITING:
+            self._wait(turn, WAITING)
+        else:
+            if where == NEXT:
+                turn.due += self.round_weight
+            step = self.next_weight // weight
+            turn.due = min(turn.due, turn.last + step)
+            turn.carried = 0
+            if turn.due < self.position + 2:
+                turn.due = self.position + step
+            self._place(turn)
+
+    def _where(self, turn: Turn) -> int:
+        """Where a turn is kept now: those of the next round are the waiting ones once that round has begun."""
+        return WAITING if turn.where == NEXT and turn.round_number != self.round_number else turn.where
 
     def _push(self, heap: list[Entry], key: int, turn: Turn) -> None:
         self.arrivals += 1
         heappush(heap, (key, self.arrivals, turn.stamp, turn))
+
+    def _wait(self, turn: Turn, where: int) -> None:
+        """Keeps a turn by its weight, for this round or for the next."""
+        turn.where = where
+        turn.round_number = self.round_number
+        self._push(self.waiting if where == WAITING else self.next_round, -turn.weight, turn)
 
     def _first(self) -> Turn | None:
         """Takes out the one that is due, else the first of those that wait, else the next due."""
@@ -116,6 +152,8 @@ class RoundRobin(Algorithm):
             waiting = self._peek(self.waiting)
             if waiting is not None:
                 heappop(self.waiting)
+                waiting.due = 0
+                waiting.carried = 0
                 return waiting
         if due is not None:
             heappop(self.due_heap)
@@ -133,6 +171,7 @@ class RoundRobin(Algorithm):
     def _advance(self, turn: Turn) -> None:
         if not turn.due:
             turn.due = self.position
+        turn.last = turn.due
         turn.due += self.next_weight // turn.weight
         turn.carried += self.next_weight % turn.weight
         if turn.carried >= turn.weight:
@@ -144,12 +183,14 @@ class RoundRobin(Algorithm):
     def _place(self, turn: Turn) -> None:
         if turn.due >= 2 * self.round_weight or turn.due >= self.round_weight + self.next_weight:
             turn.due -= self.round_weight
-            self._push(self.next_round, -turn.weight, turn)
+            self._wait(turn, NEXT)
         else:
-            self._push(self.due_heap, turn.due * 256 * SCALE - turn.weight, turn)
+            turn.where = DUE
+            key = turn.due * WEIGHT_MAX + (WEIGHT_MAX * SCALE + turn.carried - turn.weight) // SCALE
+            self._push(self.due_heap, key, turn)
 
     def _begin_round(self) -> None:
         self.waiting, self.next_round = self.next_round, self.waiting
-        heapify(self.waiting)
+        self.round_number += 1
         self.round_weight = self.next_weight
         self.position = self.round_weight

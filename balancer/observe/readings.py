@@ -1,0 +1,224 @@
+"""How one figure is read from a frontend, a backend or a server, and what a column is.
+
+Readers only read: a scrape costs the hot path nothing but the time in which it runs.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from balancer.backend.backend import Backend
+from balancer.backend.frontend import Frontend
+from balancer.backend.server import MAINT, Server
+
+Value = int | str | None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One object at one moment. `now` is `loop.time()`."""
+
+    now: float
+    proxy_name: str
+    number: int
+    frontend: Frontend | None = None
+    backend: Backend | None = None
+    server: Server | None = None
+    maxconn: int = 0
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A Prometheus series: name behind `haproxy_KIND_`, type, help, and what a CSV figure is multiplied by."""
+
+    name: str
+    kind: str
+    help: str
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column."""
+
+    name: str
+    frontend: Callable[[Reading], Value] | None = None
+    backend: Callable[[Reading], Value] | None = None
+    server: Callable[[Reading], Value] | None = None
+    metric: Metric | None = None
+
+
+CHECK_TEXTS: Final = {
+    "INI": "Initializing",
+    "L4OK": "Layer4 check passed",
+    "L4CON": "Layer4 connection problem",
+    "L4TOUT": "Layer4 timeout",
+    "SOCKERR": "Socket error",
+}
+
+
+def of_frontend(read: Callable[[Frontend], Value]) -> Callable[[Reading], Value]:
+    """Reads a frontend."""
+
+    def column(reading: Reading) -> Value:
+        assert reading.frontend is not None
+        return read(reading.frontend)
+
+    return column
+
+
+def of_backend(read: Callable[[Backend], Value]) -> Callable[[Reading], Value]:
+    """Reads a backend."""
+
+    def column(reading: Reading) -> Value:
+        assert reading.backend is not None
+        return read(reading.backend)
+
+    return column
+
+
+def of_server(read: Callable[[Server], Value]) -> Callable[[Reading], Value]:
+    """Reads a server."""
+
+    def column(reading: Reading) -> Value:
+        assert reading.server is not None
+        return read(reading.server)
+
+    return column
+
+
+def counter(name: str, where: str) -> dict[str, Any]:
+    """Readers of one slot of the counters, for the kinds in `where` (f, b, s)."""
+    readers: dict[str, Any] = {}
+    if "f" in where:
+        readers["frontend"] = of_frontend(lambda frontend: int(getattr(frontend.counters, name)))
+    if "b" in where:
+        readers["backend"] = of_backend(lambda backend: int(getattr(backend.counters, name)))
+    if "s" in where:
+        readers["server"] = of_server(lambda server: int(getattr(server.counters, name)))
+    return readers
+
+
+def zero(where: str) -> dict[str, Any]:
+    """Readers of a figure that is always 0 here, for the kinds in `where`."""
+    readers: dict[str, Any] = {}
+    for letter, kind in (("f", "frontend"), ("b", "backend"), ("s", "server")):
+        if letter in where:
+            readers[kind] = lambda _reading: 0
+    return readers
+
+
+def slot(name: str, slot: str, where: str, metric: Metric | None = None) -> Column:
+    """A column of one counter."""
+    return Column(name, **counter(slot, where), metric=metric)
+
+
+def none(name: str, where: str = "", metric: Metric | None = None) -> Column:
+    """A column of what does not exist here: 0 for the kinds in `where`, empty for the others."""
+    return Column(name, **zero(where), metric=metric)
+
+
+def weight(backend: Backend) -> int:
+    """The weight that serves new visitors."""
+    active = sum(server.weight for server in backend.servers if not server.is_backup and server.is_balanced())
+    return active or sum(server.weight for server in backend.backups if server.is_balanced())
+
+
+def full(backend: Backend) -> int:
+    """HAProxy's fullconn where it is not set: a tenth of the maxconn of the frontends in front."""
+    return max(1, backend.config.maxconn // 10) if backend.config.maxconn else 0
+
+
+def downtime(reading: Reading) -> Value:
+    """Seconds not UP, of a checked server."""
+    server = reading.server
+    assert server is not None
+    return int(server.downtime_at(reading.now)) if server.is_checked else None
+
+
+def backend_downtime(reading: Reading) -> Value:
+    """Seconds without any server."""
+    backend = reading.backend
+    assert backend is not None
+    present = 0.0 if backend.is_up() or not backend.servers else reading.now - backend.changed_at
+    return int(backend.downtime_s + present)
+
+
+def last_session(at: float, now: float) -> int:
+    """Seconds since the last request, -1 for none yet."""
+    return -1 if at < 0 else int(now - at)
+
+
+def backend_last_session(reading: Reading) -> Value:
+    """Seconds since the last request of any server."""
+    assert reading.backend is not None
+    return last_session(max((server.last_session_at for server in reading.backend.servers), default=-1.0), reading.now)
+
+
+def server_last_session(reading: Reading) -> Value:
+    """Seconds since the last request."""
+    assert reading.server is not None
+    return last_session(reading.server.last_session_at, reading.now)
+
+
+def checked(read: Callable[[Server], Value]) -> Callable[[Reading], Value]:
+    """Reads a server that is checked now."""
+    return of_server(lambda server: read(server) if server.is_checked and server.admin_state != MAINT else None)
+
+
+def has_result(read: Callable[[Server], Value]) -> Callable[[Reading], Value]:
+    """Reads a server whose check has had a result."""
+    return checked(lambda server: None if server.check_code == "INI" else read(server))
+
+
+def address(server: Server) -> str:
+    """Host and port as the statistics write them."""
+    host = f"[{server.config.host}]" if server.config.is_ipv6 else server.config.host
+    return f"{host}:{server.config.port}"
+
+
+def cookie(server: Server) -> Value:
+    """The cookie value, None without one."""
+    return None if server.cookie is None else server.cookie.decode("latin-1")
+
+
+def rates(meter: str, where: str) -> dict[str, Any]:
+    """Readers of a meter's present rate."""
+    readers: dict[str, Any] = {}
+    if "f" in where:
+        readers["frontend"] = lambda reading: getattr(reading.frontend.counters, meter).rate(reading.now)
+    if "b" in where:
+        readers["backend"] = lambda reading: getattr(reading.backend.counters, meter).rate(reading.now)
+    if "s" in where:
+        readers["server"] = lambda reading: getattr(reading.server.counters, meter).rate(reading.now)
+    return readers
+
+
+def rate_max(meter: str, where: str) -> dict[str, Any]:
+    """Readers of a meter's highest rate."""
+    readers: dict[str, Any] = {}
+    if "f" in where:
+        readers["frontend"] = lambda reading: getattr(reading.frontend.counters, meter).rate_max
+    if "b" in where:
+        readers["backend"] = lambda reading: getattr(reading.backend.counters, meter).rate_max
+    if "s" in where:
+        readers["server"] = lambda reading: getattr(reading.server.counters, meter).rate_max
+    return readers
+
+
+def mean(name: str) -> dict[str, Any]:
+    """Readers of a sliding mean in milliseconds."""
+    return {
+        "backend": of_backend(lambda backend: int(getattr(backend.counters, name).mean_ms())),
+        "server": of_server(lambda server: int(getattr(server.counters, name).mean_ms())),
+    }
+
+
+def gauge(name: str, text: str, scale: float = 1.0) -> Metric:
+    """A Prometheus gauge."""
+    return Metric(name, "gauge", text, scale)
+
+
+def total(name: str, text: str) -> Metric:
+    """A Prometheus counter."""
+    return Metric(f"{name}_total", "counter", text)
