@@ -4,29 +4,18 @@ It runs before chroot, so it opens what they will need: the log's sockets, the p
 """
 
 import os
-import socket
 
-from balancer import model
-from balancer.backend.server import Server
+from balancer.admin.socket import StatsSocketServer
+from balancer.admin.web import Exporter
+from balancer.backend.farm import Farm
 from balancer.observe.accesslog import access_log
+from balancer.observe.info import ProcessInfo
 from balancer.observe.logger import Logger
 from balancer.observe.syslog import Syslog
 from balancer.process import Facts, Parts
 from balancer.proxy.record import AccessLog
 from balancer.proxy.worker import Worker
 from balancer.service import Announcer
-
-
-class SilentStats:
-    """Stats sockets that accept and answer nothing: the commands are not built yet."""
-
-    async def start(self, listening: list[tuple[model.StatsSocket, socket.socket]]) -> None:
-        """Begins to listen."""
-        for _, sock in listening:
-            sock.listen(1)
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 def assemble(facts: Facts) -> Parts:
@@ -40,7 +29,20 @@ def assemble(facts: Facts) -> Parts:
         log = access_log(syslog, frontend)
         if log is not None:
             access_logs[frontend.name] = log
-    service: Server | None = None
+    farm = Farm(config, config.process.maxconn, announcer, facts.loop.time())
+    info = ProcessInfo(
+        config,
+        farm,
+        facts.loop.time,
+        facts.started_at,
+        os.getpid(),
+        facts.descriptors_max,
+        syslog.dropped,
+        lambda: worker.is_stopping,
+        len(facts.listeners) + len(config.process.stats_sockets),
+    )
+    exporter = Exporter(info, facts.loop)
+    facts.loop.run_until_complete(exporter.start())
     listeners = [(listener.frontend, listener.bind, listener.socket) for listener in facts.listeners]
-    worker = Worker(config, facts.loop, listeners, announcer, access_logs, config.process.maxconn, service)
-    return Parts(worker, logger, announcer, SilentStats())
+    worker = Worker(config, facts.loop, listeners, announcer, access_logs, farm, exporter)
+    return Parts(worker, logger, announcer, StatsSocketServer(info, facts.loop))

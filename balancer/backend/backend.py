@@ -58,6 +58,7 @@ class Backend:
         self.algorithm: Algorithm = ALGORITHMS[config.balance]([server for server in self.servers if not server.is_backup])
         self.persistence: Persistence | None = None if config.cookie is None else Persistence(config.cookie, self.servers)
         self.queue = Queue()
+        self.fullconn: int = config.maxconn  # the farm fills in what the file leaves out
         self.changed_at: float = now
         self.downtime_s: float = 0.0
         self.transitions_down: int = 0

@@ -164,3 +164,41 @@ class Counters:
         self.connect_time_max_ms = 0
         self.response_time_max_ms = 0
         self.total_time_max_ms = 0
+
+    def clear_sums(self) -> None:
+        """`clear counters all`: every sum begins again; present values stay."""
+        self.sessions_max = 0
+        self.sessions_total = 0
+        self.connections_total = 0
+        self.requests_total = 0
+        self.intercepted = 0
+        self.queue_max = 0
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.requests_denied = 0
+        self.responses_denied = 0
+        self.request_errors = 0
+        self.connect_errors = 0
+        self.response_errors = 0
+        self.retries = 0
+        self.redispatches = 0
+        self.client_aborts = 0
+        self.server_aborts = 0
+        self.internal_errors = 0
+        self.selected = 0
+        self.connects = 0
+        self.reuses = 0
+        self.responses_1xx = 0
+        self.responses_2xx = 0
+        self.responses_3xx = 0
+        self.responses_4xx = 0
+        self.responses_5xx = 0
+        self.responses_other = 0
+        self.queue_time_max_ms = 0
+        self.connect_time_max_ms = 0
+        self.response_time_max_ms = 0
+        self.total_time_max_ms = 0
+        self.queue_time = Average()
+        self.connect_time = Average()
+        self.response_time = Average()
+        self.total_time = Average()

@@ -17,6 +17,10 @@ class Farm:
             Frontend(frontend, frontend.maxconn or maxconn) for frontend in config.frontends if not frontend.disabled
         ]
         self.backends: list[Backend] = [Backend(backend, events, now) for backend in config.backends]
+        for backend in self.backends:
+            # HAProxy's fullconn where the file has none: a tenth of what the frontends in front may bring.
+            brought = [frontend.maxconn for frontend in self.frontends if frontend.config.default_backend == backend.name]
+            backend.fullconn = backend.config.maxconn or max(1, sum(brought) // 10)
         self.backend_by_name: dict[str, Backend] = {backend.name: backend for backend in self.backends}
         self.connections_cur: int = 0
         self.connections_max: int = 0
@@ -38,3 +42,20 @@ class Farm:
     def connection_ends(self) -> None:
         """One client connection less."""
         self.connections_cur -= 1
+
+    def clear_counters(self, everything: bool) -> None:
+        """`clear counters`: peaks, or with `all` every sum; present values stay."""
+        counted = [frontend.counters for frontend in self.frontends]
+        for backend in self.backends:
+            counted.append(backend.counters)
+            counted.extend([server.counters for server in backend.servers])
+        for counters in counted:
+            if everything:
+                counters.clear_sums()
+            counters.clear_peaks()
+        self.connections_max = self.connections_cur
+        self.connection_rate.rate_max = 0
+        self.session_rate.rate_max = 0
+        if everything:
+            self.connections_total = 0
+            self.requests_total = 0

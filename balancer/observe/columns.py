@@ -16,7 +16,6 @@ from balancer.observe.readings import (
     checked,
     cookie,
     downtime,
-    full,
     gauge,
     has_result,
     mean,
@@ -34,9 +33,6 @@ from balancer.observe.readings import (
 
 SINCE: Final = "since the worker process started"
 MILLI: Final = 0.001
-
-# The answer classes are one series with a label; `metrics` reads them here.
-RESPONSE_CLASSES: Final = ("1xx", "2xx", "3xx", "4xx", "5xx", "other")
 
 COLUMNS: Final[tuple[Column, ...]] = (
     Column("pxname", *(3 * (lambda reading: reading.proxy_name,))),
@@ -65,7 +61,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column(
         "slim",
         of_frontend(lambda frontend: frontend.maxconn),
-        of_backend(full),
+        of_backend(lambda backend: backend.fullconn),
         of_server(lambda server: server.maxconn or None),
         gauge("limit_sessions", "Frontend/listener/server's maxconn, backend's fullconn"),
     ),

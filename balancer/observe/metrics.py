@@ -29,24 +29,29 @@ BACKEND_ONLY: Final = frozenset(["act", "bck"])
 
 STATUS_HELP: Final = "Current status of the service, per state label value."
 CHECK_HELP: Final = "Status of last health check, per state label value."
-RESPONSES_HELP: Final = "Total number of HTTP responses with status 100-199 returned by this object since the worker process started"
+RESPONSES_HELP: Final = (
+    "Total number of HTTP responses with status 100-199 returned by this object since the worker process started"
+)
 
-COLUMN_OF_CLASS: Final = {name: column for name in columns.RESPONSE_CLASSES for column in columns.COLUMNS if column.name == f"hrsp_{name}"}
+COLUMN_OF_CLASS: Final = {
+    column.name.removeprefix("hrsp_"): column for column in columns.COLUMNS if column.name.startswith("hrsp_")
+}
 
 
-def render(info: ProcessInfo, scopes: Iterable[str]) -> bytes:
-    """The page. `scopes` are of global, frontend, backend and server."""
+def render(info: ProcessInfo, scopes: Iterable[str], leaves_out_maint: bool = False) -> bytes:
+    """The page. `scopes` are of global, frontend, backend and server; `no-maint` leaves out servers in maintenance."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(FarmCollector(info, frozenset(scopes)))
+    registry.register(FarmCollector(info, frozenset(scopes), leaves_out_maint))
     return generate_latest(registry)
 
 
 class FarmCollector(Collector):
     """Reads one process when it is asked to."""
 
-    def __init__(self, info: ProcessInfo, scopes: frozenset[str]) -> None:
+    def __init__(self, info: ProcessInfo, scopes: frozenset[str], leaves_out_maint: bool) -> None:
         self.info = info
         self.scopes = scopes
+        self.leaves_out_maint = leaves_out_maint
 
     def describe(self) -> Iterable[Metric]:
         """Nothing is known before it is read."""
@@ -57,6 +62,8 @@ class FarmCollector(Collector):
         if "global" in self.scopes:
             yield from self._process()
         rows = list(readings(self.info.farm, self.info.clock()))
+        if self.leaves_out_maint:
+            rows = [row for row in rows if row.server is None or row.server.admin_state != MAINT]
         for number, name in KINDS:
             if name in self.scopes:
                 yield from _families(name, [row for row in rows if kind(row) == number])

@@ -124,11 +124,6 @@ def weight(backend: Backend) -> int:
     return active or sum(server.weight for server in backend.backups if server.is_balanced())
 
 
-def full(backend: Backend) -> int:
-    """HAProxy's fullconn where it is not set: a tenth of the maxconn of the frontends in front."""
-    return max(1, backend.config.maxconn // 10) if backend.config.maxconn else 0
-
-
 def downtime(reading: Reading) -> Value:
     """Seconds not UP, of a checked server."""
     server = reading.server

@@ -14,6 +14,7 @@ from balancer.backend.server import Server
 from balancer.proxy.channels import Connecting
 from balancer.proxy.exchange import Exchange
 from balancer.proxy.server_side import ServerSide
+from balancer.proxy.services import Service
 
 # Want of descriptors, ports or memory here: not the server's fault.
 RESOURCE_ERRORS: Final = frozenset([errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL])
@@ -22,8 +23,11 @@ RESOURCE_ERRORS: Final = frozenset([errno.EMFILE, errno.ENFILE, errno.ENOBUFS, e
 class Attempt(Connecting):
     """One attempt of one exchange."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, exchange: Exchange, server: Server) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, exchange: Exchange, server: Server, service: Service | None
+    ) -> None:
         self.loop = loop
+        self.service = service if service is not None and service.server is server else None
         self.exchange: Exchange | None = exchange
         self.server = server
         self.task: asyncio.Task[None] = loop.create_task(self._run())
@@ -35,17 +39,9 @@ class Attempt(Connecting):
 
     async def _run(self) -> None:
         server = self.server
-        config = server.config
-        family = socket.AF_UNIX if config.port == 0 else socket.AF_INET6 if config.is_ipv6 else socket.AF_INET
         sock: socket.socket | None = None
         try:
-            sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-            code = sock.connect_ex(config.host if config.port == 0 else (config.host, config.port))
-            if code == errno.EINPROGRESS:
-                await self._writable(sock.fileno())
-                code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            if code:
-                raise OSError(code, os.strerror(code))
+            sock = await self._connected()
             side = ServerSide(server, sock, self.loop)
             handed_over = sock
             sock = None  # the transport closes the descriptor, also when it fails before it stands
@@ -72,6 +68,31 @@ class Attempt(Connecting):
         finally:
             if sock is not None:
                 sock.close()
+
+    async def _connected(self) -> socket.socket:
+        """A socket with the server, or its service, at the other end."""
+        if self.service is not None:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            try:
+                await self.service.serve(theirs)
+            except BaseException:
+                ours.close()
+                raise
+            return ours
+        config = self.server.config
+        family = socket.AF_INET6 if config.is_ipv6 else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        try:
+            code = sock.connect_ex((config.host, config.port))
+            if code == errno.EINPROGRESS:
+                await self._writable(sock.fileno())
+                code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if code:
+                raise OSError(code, os.strerror(code))
+        except BaseException:
+            sock.close()
+            raise
+        return sock
 
     async def _writable(self, fileno: int) -> None:
         ready: asyncio.Future[None] = self.loop.create_future()

@@ -1,6 +1,7 @@
 """What a worker does for its exchanges: time, limits, connections, and a word to the operator."""
 
 import asyncio
+import socket
 from typing import TYPE_CHECKING
 
 from mypy_extensions import mypyc_attr
@@ -15,6 +16,18 @@ if TYPE_CHECKING:
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
+class Service:
+    """What answers requests inside the process; `server` stands for it in logs and pools."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+
+    async def serve(self, sock: socket.socket) -> None:
+        """Serves one connection on one end of a socket pair."""
+        raise AssertionError("the admin side serves")
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Services:
     """What a worker does for its exchanges, and the limits that it gives them."""
 
@@ -23,6 +36,7 @@ class Services:
         self.farm = farm
         self.wheel = wheel
         self.limits = limits
+        self.service: Service | None = None
         self.is_stopping: bool = False
         self.serial: int = 0
 

@@ -24,7 +24,7 @@ from balancer.proxy.deadlines import GRAIN_S, Wheel
 from balancer.proxy.exchange import Exchange
 from balancer.proxy.listener import Listener
 from balancer.proxy.record import AccessLog
-from balancer.proxy.services import Services
+from balancer.proxy.services import Service, Services
 
 POOL_PURGE_S: Final = 5.0
 POOL_IDLE_S: Final = 300.0
@@ -133,20 +133,20 @@ class Worker(Services):
         sockets: list[tuple[model.Frontend, model.Bind, socket.socket]],
         events: EventLog,
         access_logs: dict[str, AccessLog],
-        maxconn: int,
-        service: Server | None,
+        farm: Farm,
+        service: Service | None,
     ) -> None:
         process = config.process
-        farm = Farm(config, maxconn, events, loop.time())
         super().__init__(loop, farm, Wheel(), Limits(process.bufsize, process.maxrewrite, process.maxhdr))
         self.events = events
         self.doors = Doors(farm, loop, events)
         self.checks = Checks(farm, loop, events)
         self.sweep_handle: asyncio.TimerHandle | None = None
         self.purge_at: float = 0.0
+        self.service = service
         routes: dict[str, Route] = {}
         for frontend in farm.frontends:
-            routes[frontend.name] = self._route(frontend, access_logs.get(frontend.name), service)
+            routes[frontend.name] = self._route(frontend, access_logs.get(frontend.name))
         for frontend_config, bind, sock in sockets:
             self.doors.listeners.append(
                 Listener(routes[frontend_config.name], bind, sock, loop, self._make_client, self.complain)
@@ -191,7 +191,7 @@ class Worker(Services):
 
     def connect(self, exchange: Exchange, server: Server) -> Connecting:
         """Opens a connection to `server` for the exchange."""
-        return Attempt(self.loop, exchange, server)
+        return Attempt(self.loop, exchange, server, self.service)
 
     def shed_idle(self) -> None:
         """Closes every idle server connection: descriptors are needed elsewhere."""
@@ -207,7 +207,7 @@ class Worker(Services):
         """Tells the operator of a fault that is no proxy's."""
         self.events.event(model.ALERT, "", text)
 
-    def _route(self, frontend: Frontend, access_log: AccessLog | None, service: Server | None) -> Route:
+    def _route(self, frontend: Frontend, access_log: AccessLog | None) -> Route:
         config = frontend.config
         backend: Backend | None = self.farm.backend_by_name.get(config.default_backend)
         pages: dict[int, ErrorPage] = dict(PAGES)
@@ -216,7 +216,8 @@ class Worker(Services):
             files.update(backend.config.errorfiles)
         for status, raw in files.items():
             pages[status] = page_from_file(status, raw)
-        return Route(frontend, backend, pages, access_log, config.exporter_path, service if config.exporter_path else None)
+        service = self.service.server if self.service is not None and config.exporter_path else None
+        return Route(frontend, backend, pages, access_log, config.exporter_path, service)
 
     def _sweep(self) -> None:
         self.sweep_handle = self.loop.call_later(GRAIN_S, self._sweep)
