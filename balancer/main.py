@@ -10,6 +10,7 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, NoReturn, TextIO
 
 import balancer
@@ -104,6 +105,7 @@ def _load_and_run(paths: list[str], arguments: Arguments, messages: Messages, ou
     loaded = outcome.model
     if loaded is not None:
         messages.is_quiet = arguments.is_quiet(loaded.process.quiet)
+        arguments = replace(arguments, zero_warning=arguments.zero_warning or loaded.process.zero_warning)
     tell = {ALERT: messages.alert, WARNING: messages.warning, NOTICE: messages.notice}
     for finding in outcome.findings:
         tell[finding.level](str(finding))
