@@ -83,6 +83,9 @@ def log(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: int
     record.bytes_read = octets
     record.cause = cause
     record.phase = DASH if cause == phases.NORMAL else phase.letter
+    if cause == phases.CLIENT_ABORT and phase is phases.HEADERS:
+        # HAProxy's D: without abortonclose only a client that breaks off its own body ends a request that waits.
+        record.phase = phases.DATA.letter
     record.act = farm.connections_cur
     record.fe = frontend.counters.sessions_cur
     record.retries = exchange.failures
