@@ -17,6 +17,7 @@ REPORT: Final = """<testsuites><testsuite>
 <testcase name="c"><failure message="no"/></testcase>
 <testcase name="d"><error message="in its fixture"/></testcase>
 <testcase name="e"><skipped message="needs wrk"/></testcase>
+<testcase name="f"><skipped type="pytest.xfail" message="late"/></testcase>
 </testsuite></testsuites>"""
 
 
@@ -26,8 +27,8 @@ def test_the_closing_line_adds_up_all_runs_and_an_error_is_a_failure(tmp_path: P
     tally = Tally()
     tally.add(report)
     tally.add(report)
-    assert tally.closing_line() == "4 passed, 4 failed, 2 skipped"
-    assert tally.reasons == {"needs wrk": 2}
+    assert tally.closing_line() == "4 passed, 4 failed, 4 skipped"
+    assert tally.reasons == {"needs wrk": 2, "a known fault, expected to fail: late": 2}
 
 
 def test_unit_tests_run_on_both_forms_and_scenarios_too() -> None:
