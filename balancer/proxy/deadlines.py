@@ -53,8 +53,6 @@ class Wheel:
     def sweep(self, now: float) -> None:
         """Fires what is late and puts on what was moved."""
         last = int(now / GRAIN_S)
-        if not self.swept:
-            self.swept = last - 1
         if last - self.swept > 1000 or last < self.swept:
             ticks = sorted([tick for tick in self.slots if tick <= last])
         else:

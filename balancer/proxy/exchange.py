@@ -224,7 +224,9 @@ class Exchange(Request):
             self.finish(cause, now)
             return
         if decision in (retry.OTHER_AT_ONCE, retry.OTHER_AFTER_PAUSE):
+            # From here on no cookie binds it any more: a second failure must not bring it back to the first server.
             self.avoid = self.target
+            self.bound_to = None
             self.backend.release(self, now)
         if decision in (retry.SAME_AFTER_PAUSE, retry.OTHER_AFTER_PAUSE):
             self.is_pausing = True

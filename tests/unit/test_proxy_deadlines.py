@@ -162,7 +162,6 @@ def test_a_process_that_was_stopped_for_long_loses_nobody(gap_s: float) -> None:
     assert wheel.slots == {}
 
 
-@pytest.mark.xfail(strict=True, reason="deadlines.Wheel.sweep: the first sweep passes over slots that are older than it")
 def test_what_was_set_before_the_first_sweep_is_not_lost() -> None:
     wheel = Wheel()
     bell = Bell()

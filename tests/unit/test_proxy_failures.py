@@ -61,9 +61,6 @@ def test_with_redispatch_1_the_next_server_is_tried_at_once() -> None:
     assert (talk.flags(), talk.record().retries, talk.record().is_redispatched) == ("--DI", 1, True)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="Exchange.connect_failed: bound_to outlives a redispatch, so the next failure leads back"
-)
 def test_a_user_who_was_moved_is_not_sent_back_to_the_server_that_refused_him() -> None:
     world = farm(4, redispatch_interval=1)
     world.services.refusing = {"app1", "app2", "app3"}
