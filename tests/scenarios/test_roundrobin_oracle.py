@@ -170,7 +170,7 @@ async def haproxy(folder: Path, cases: Sequence[tuple[int, ...]], maxconn: int) 
     control = folder / "control"
     ports = [free_port() for _ in cases]
     lines = [
-        f"global\n    stats socket {control} level admin",
+        f"global\n    nbthread 1\n    stats socket {control} level admin",
         "defaults\n    mode http\n    timeout connect 5s\n    timeout client 20s\n    timeout server 20s\n    timeout queue 1",
     ]
     for case, weights in enumerate(cases):
@@ -238,6 +238,9 @@ async def test_full_servers_are_passed_over_in_the_same_way(tmp_path: Path) -> N
                         differing[weights] = (ours, theirs)
                         break
                 elif what == "hold" and len(holders) < 3:
+                    for server in order.servers:
+                        if server.name not in holders:
+                            await peer.released(case, server.name)
                     holder = await peer.connect(case)
                     holder.send("/hold")
                     held = await peer.images.arrived.get()
