@@ -313,7 +313,7 @@ class ResponseHead(Head):
 
     def _field(self, kind: int, value: bytes) -> bool:
         if kind == LENGTH_FIELD:
-            return self._length(value)
+            return self._length(value) and self.status >= 200  # 1xx must not carry one (RFC 9110 8.6)
         if kind == SET_COOKIE_FIELD:
             if self.own_cookie and value[: value.find(b"=") + 1].rstrip(b"=").strip(b" \t") == self.own_cookie:
                 self.has_own_cookie = True
