@@ -6,9 +6,6 @@ balancer's place, too.
 
 import gzip
 import http.client
-import os
-import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,14 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from apache import apache_file, readable_folder
 from running import BALANCER, free_port, running
 
-ROOT: Final = Path(__file__).resolve().parents[2]
-VHOST: Final = (ROOT / "conf" / "apache-vhost.conf").read_text()
-MODULES: Final = Path("/usr/lib/apache2/modules")
-LOADED: Final = (
-    "mpm_event", "authz_core", "dir", "mime", "filter", "deflate", "headers", "rewrite", "proxy", "proxy_http",
-)  # fmt: skip
 HOST: Final = "www.example.org"
 PAGE: Final = b"<html><body>" + b"counter " * 200 + b"</body></html>"
 
@@ -88,11 +80,9 @@ def images() -> Iterator[Images]:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder that Apache's own user can read: pytest's are private to the one who runs it."""
-    made = Path(tempfile.mkdtemp(prefix="balancer-apache-"))
-    made.chmod(0o755)
-    yield made
-    shutil.rmtree(made)
+    """A folder for one Apache."""
+    with readable_folder() as made:
+        yield made
 
 
 def balancer_file(port: int, images: Images) -> str:
@@ -102,23 +92,6 @@ def balancer_file(port: int, images: Images) -> str:
         "defaults\n    mode http\n    timeout connect 5000\n    timeout client 50000\n    timeout server 50000\n"
         f"listen smalltalk\n    bind 127.0.0.1:{port}\n    cookie SEASIDE insert nocache\n    balance roundrobin\n"
         "    http-request use-service prometheus-exporter if { path /metrics }\n" + servers
-    )
-
-
-def apache_file(folder: Path, port: int, balancer_port: int) -> str:
-    """A server around the delivered virtual host."""
-    modules = "".join(f"LoadModule {name}_module {MODULES}/mod_{name}.so\n" for name in LOADED)
-    user = "User www-data\nGroup www-data\n" if os.geteuid() == 0 else ""
-    vhost = VHOST.replace("*:80>", f"127.0.0.1:{port}>").replace("127.0.0.1:8080", f"127.0.0.1:{balancer_port}")
-    vhost = vhost.replace("/var/www/seaside", str(folder / "www")).replace("${APACHE_LOG_DIR}", str(folder))
-    assert str(balancer_port) in vhost
-    return (
-        f'ServerRoot "{folder}"\nListen 127.0.0.1:{port}\nPidFile {folder}/apache.pid\nErrorLog {folder}/error.log\n'
-        f"DefaultRuntimeDir {folder}\nMutex file:{folder}\nServerName localhost\n{modules}{user}"
-        f"TypesConfig /etc/mime.types\n"
-        'LogFormat "%h %l %u %t \\"%r\\" %>s %O" combined\n'
-        "StartServers 1\nThreadsPerChild 25\n<Directory />\n    Require all denied\n</Directory>\n"
-        f"{vhost}"
     )
 
 
