@@ -87,16 +87,15 @@ class Server:
         self.counters.session_ends()
 
     def status_text(self) -> str:
-        """The word that HAProxy's statistics show for this state."""
+        """The word that HAProxy's statistics show for this state; a weight of 0 is none of its own, unlike a forced drain."""
         if self.admin_state == MAINT:
             return "MAINT"
         if not self.is_checked:
-            return "DRAIN" if self.weight == 0 else "no check"
+            return "no check"
         if self.health < self.rise_count:
             return f"DOWN {self.health}/{self.rise_count}" if self.health else "DOWN"
-        word = "DRAIN" if self.weight == 0 else "UP"
         passed = self.health - self.rise_count + 1
-        return word if passed == self.fall_count else f"{word} {passed}/{self.fall_count}"
+        return "UP" if passed == self.fall_count else f"UP {passed}/{self.fall_count}"
 
     def check_passed(self) -> bool:
         """Counts a good check; True when this brought the server UP."""

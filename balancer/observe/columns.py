@@ -11,10 +11,12 @@ from balancer.observe.readings import (
     CHECK_TEXTS,
     Column,
     address,
+    answers,
     backend_downtime,
     backend_last_session,
     checked,
     cookie,
+    counter,
     downtime,
     gauge,
     has_result,
@@ -23,10 +25,12 @@ from balancer.observe.readings import (
     of_backend,
     of_frontend,
     of_server,
+    open_connections,
     rate_max,
     rates,
     server_last_session,
     slot,
+    sum_of,
     total,
     weight,
 )
@@ -39,7 +43,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("svname", lambda _: "FRONTEND", lambda _: "BACKEND", of_server(lambda server: server.name)),
     Column(
         "qcur",
-        backend=of_backend(lambda backend: backend.counters.queue_cur + sum(server.queue.length for server in backend.servers)),
+        backend=of_backend(lambda backend: backend.queue.length),
         server=of_server(lambda server: server.queue.length),
         metric=gauge("current_queue", "Number of current queued connections"),
     ),
@@ -139,7 +143,14 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("pid", lambda _: 1, lambda _: 1, lambda _: 1),
     Column("iid", *(3 * (lambda reading: reading.number,))),
     Column("sid", lambda _: 0, lambda _: 0, of_server(lambda server: server.number)),
-    none("throttle"),
+    Column(
+        "throttle",
+        server=lambda _: None,
+        metric=gauge(
+            "current_throttle",
+            "Throttling ratio applied to a server's maxconn and weight during the slowstart period (0 to 100%)",
+        ),
+    ),
     slot(
         "lbtot",
         "selected",
@@ -166,7 +177,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
     none("check_code"),
     Column(
         "check_duration",
-        server=has_result(lambda server: server.check_duration_ms if server.check_code == "L4OK" else 0),
+        server=has_result(lambda server: server.check_duration_ms),
         metric=gauge("check_duration_seconds", "Total duration of the latest server health check, in seconds.", MILLI),
     ),
     slot("hrsp_1xx", "responses_1xx", "fbs"),
@@ -182,11 +193,12 @@ COLUMNS: Final[tuple[Column, ...]] = (
         **rate_max("request_rate", "f"),
         metric=gauge("http_requests_rate_max", f"Highest value of http requests observed {SINCE}"),
     ),
-    slot(
+    Column(
         "req_tot",
-        "requests_total",
-        "fb",
-        total("http_requests", f"Total number of HTTP requests processed by this object {SINCE}"),
+        **counter("requests_total", "f"),
+        backend=of_backend(lambda backend: answers(backend.counters)),
+        server=of_server(lambda server: answers(server.counters)),
+        metric=total("http_requests", f"Total number of HTTP requests processed by this object {SINCE}"),
     ),
     slot(
         "cli_abrt",
@@ -200,10 +212,29 @@ COLUMNS: Final[tuple[Column, ...]] = (
         "bs",
         total("server_aborts", f"Total number of requests or connections aborted by the server {SINCE}"),
     ),
-    none("comp_in", "fb"),
-    none("comp_out", "fb"),
-    none("comp_byp", "fb"),
-    none("comp_rsp", "fb"),
+    none(
+        "comp_in",
+        "fb",
+        total("http_comp_bytes_in", f"Total number of bytes submitted to the HTTP compressor for this object {SINCE}"),
+    ),
+    none(
+        "comp_out",
+        "fb",
+        total("http_comp_bytes_out", f"Total number of bytes emitted by the HTTP compressor for this object {SINCE}"),
+    ),
+    none(
+        "comp_byp",
+        "fb",
+        total(
+            "http_comp_bytes_bypassed",
+            f"Total number of bytes that bypassed HTTP compression for this object {SINCE} (CPU/memory/bandwidth limitation)",
+        ),
+    ),
+    none(
+        "comp_rsp",
+        "fb",
+        total("http_comp_responses", f"Total number of HTTP responses that were compressed for this object {SINCE}"),
+    ),
     Column(
         "lastsess",
         backend=backend_last_session,
@@ -237,7 +268,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
     none("agent_status"),
     none("agent_code"),
     none("agent_duration"),
-    Column("check_desc", server=has_result(lambda server: CHECK_TEXTS[server.check_code])),
+    Column("check_desc", server=checked(lambda server: CHECK_TEXTS[server.check_code])),
     none("agent_desc"),
     Column("check_rise", server=checked(lambda server: server.rise_count)),
     Column("check_fall", server=checked(lambda server: server.fall_count)),
@@ -276,20 +307,45 @@ COLUMNS: Final[tuple[Column, ...]] = (
             f"Total number of HTTP requests intercepted on the frontend (redirects/stats/services) {SINCE}",
         ),
     ),
-    none("dcon", "f"),
-    none("dses", "f"),
-    none("wrew", "fbs"),
-    slot(
+    none(
+        "dcon",
+        "f",
+        total(
+            "denied_connections",
+            f"Total number of incoming connections blocked on a listener/frontend by a tcp-request connection rule {SINCE}",
+        ),
+    ),
+    none(
+        "dses",
+        "f",
+        total(
+            "denied_sessions",
+            f"Total number of incoming sessions blocked on a listener/frontend by a tcp-request connection rule {SINCE}",
+        ),
+    ),
+    none("wrew", "fbs", total("failed_header_rewriting", f"Total number of failed HTTP header rewrites {SINCE}")),
+    Column(
         "connect",
-        "connects",
-        "bs",
-        total("connection_attempts", f"Total number of outgoing connection attempts on this backend/server {SINCE}"),
+        backend=sum_of("connections_total"),
+        **counter("connections_total", "s"),
+        metric=total("connection_attempts", f"Total number of outgoing connection attempts on this backend/server {SINCE}"),
     ),
-    slot(
-        "reuse", "reuses", "bs", total("connection_reuses", f"Total number of reused connection on this backend/server {SINCE}")
+    Column(
+        "reuse",
+        backend=sum_of("reuses"),
+        **counter("reuses", "s"),
+        metric=total("connection_reuses", f"Total number of reused connection on this backend/server {SINCE}"),
     ),
-    none("cache_lookups", "fb"),
-    none("cache_hits", "fb"),
+    none(
+        "cache_lookups",
+        "fb",
+        total("http_cache_lookups", f"Total number of HTTP requests looked up in the cache on this frontend/backend {SINCE}"),
+    ),
+    none(
+        "cache_hits",
+        "fb",
+        total("http_cache_hits", f"Total number of HTTP requests not found in the cache on this frontend/backend {SINCE}"),
+    ),
     Column(
         "srv_icur",
         server=of_server(lambda server: len(server.pool.idle)),
@@ -332,7 +388,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
         ),
     ),
     slot("eint", "internal_errors", "fbs", total("internal_errors", "Total number of internal errors since process started")),
-    none("idle_conn_cur", "s"),
+    none("idle_conn_cur", "s", gauge("unsafe_idle_connections_current", "Current number of unsafe idle connections")),
     Column(
         "safe_conn_cur",
         server=of_server(lambda server: len(server.pool.idle)),
@@ -379,10 +435,10 @@ COLUMNS: Final[tuple[Column, ...]] = (
             "backend_total_streams",
         )
     ),
-    slot("h1_open_connections", "sessions_cur", "f"),
+    Column("h1_open_connections", **counter("sessions_cur", "f"), backend=of_backend(open_connections)),
     none("h1_open_streams", "fb"),
-    slot("h1_total_connections", "connections_total", "f"),
-    slot("h1_total_streams", "requests_total", "fb"),
+    Column("h1_total_connections", **counter("connections_total", "f"), backend=sum_of("connects")),
+    Column("h1_total_streams", **counter("requests_total", "f"), **counter("sessions_total", "b")),
     slot("h1_bytes_in", "bytes_in", "fb"),
     slot("h1_bytes_out", "bytes_out", "fb"),
     none("h1_spliced_bytes_in", "fb"),

@@ -1,9 +1,13 @@
 """`/metrics`: the table of columns under HAProxy's metric names, rendered by prometheus-client.
 
-Three families are not one column to one series: status, check status (a series per state, 1 for the one that holds) and answers
-(a series per class). Whatever this program does not count has no series.
+All 187 names of HAProxy 2.6 (those of stick tables are none of them), in its order, with its types, labels and help. A figure
+that an object does not have (a limit that is not set) is NaN, as HAProxy's exporter says it; what tells of checks is left out
+where there are none. Families that are not one column to one series: states (a series per state, 1 for the one that holds),
+answers (one per class), and a backend's sums over the states of its servers.
 """
 
+import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
@@ -13,9 +17,9 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from balancer.backend.server import MAINT, Server
-from balancer.observe import columns
-from balancer.observe.info import LINES, VERSION, ProcessInfo
-from balancer.observe.readings import Column, Reading
+from balancer.observe.columns import COLUMNS
+from balancer.observe.info import COUNTERS_BY_NAME, LINES, ProcessInfo
+from balancer.observe.readings import Column, Reading, Value
 from balancer.observe.stats import BACKEND, FRONTEND, SERVER, kind, readings
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4"
@@ -23,26 +27,39 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4"
 KINDS: Final = ((FRONTEND, "frontend"), (BACKEND, "backend"), (SERVER, "server"))
 PROXY_STATES: Final = ("DOWN", "UP")
 SERVER_STATES: Final = ("DOWN", "UP", "MAINT", "DRAIN", "NOLB")
-CHECK_STATES: Final = ("SOCKERR", "L4OK", "L4TOUT", "L4CON")
-# A server's row of these CSV columns only says what it is; the series exists for backends alone.
-BACKEND_ONLY: Final = frozenset(["act", "bck"])
+CHECK_STATES: Final = (
+    "HANA", "SOCKERR", "L4OK", "L4TOUT", "L4CON", "L6OK", "L6TOUT", "L6RSP",
+    "L7TOUT", "L7RSP", "L7OK", "L7OKC", "L7STS", "PROCERR", "PROCTOUT", "PROCOK",
+)  # fmt: skip
+# A server's figure in these columns says what the server is, or belongs to CSV alone: no series.
+NO_SERIES: Final = frozenset([("server", "act"), ("server", "bck"), ("server", "req_tot")])
 
 STATUS_HELP: Final = "Current status of the service, per state label value."
+CODE_HELP: Final = "layer5-7 code, if available of the last health check."
 CHECK_HELP: Final = "Status of last health check, per state label value."
 RESPONSES_HELP: Final = (
     "Total number of HTTP responses with status 100-199 returned by this object since the worker process started"
 )
-
-COLUMN_OF_CLASS: Final = {
-    column.name.removeprefix("hrsp_"): column for column in columns.COLUMNS if column.name.startswith("hrsp_")
+# A backend's sums, by the column where they stand: name, help.
+SUMS: Final = {
+    "agg_server_status": "Backend's aggregated gauge of servers' status",
+    "agg_server_check_status": "Backend's aggregated gauge of servers' state check status",
+    "agg_check_status": "Backend's aggregated gauge of servers' state check status",
 }
+
+COLUMN_OF_CLASS: Final = {column.name.removeprefix("hrsp_"): column for column in COLUMNS if column.name.startswith("hrsp_")}
 
 
 def render(info: ProcessInfo, scopes: Iterable[str], leaves_out_maint: bool = False) -> bytes:
     """The page. `scopes` are of global, frontend, backend and server; `no-maint` leaves out servers in maintenance."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(FarmCollector(info, frozenset(scopes), leaves_out_maint))
-    return generate_latest(registry)
+    page = generate_latest(registry)
+    for name in COUNTERS_BY_NAME:
+        # The library knows no counter without the suffix.
+        bare = f"haproxy_process_{name}".encode()
+        page = page.replace(b" %s_total " % bare, b" %s " % bare)
+    return page
 
 
 class FarmCollector(Collector):
@@ -65,20 +82,22 @@ class FarmCollector(Collector):
         if self.leaves_out_maint:
             rows = [row for row in rows if row.server is None or row.server.admin_state != MAINT]
         for number, name in KINDS:
-            if name in self.scopes:
-                yield from _families(name, [row for row in rows if kind(row) == number])
+            of_kind = [row for row in rows if kind(row) == number]
+            if name in self.scopes and of_kind:
+                yield from _families(name, of_kind)
 
     def _process(self) -> Iterator[Metric]:
         for line in LINES:
-            if line.metric:
-                value = line.read(self.info)
-                assert isinstance(value, int)
+            if not line.metric:
+                continue
+            value = line.read(self.info)
+            if isinstance(value, str):
+                family = _family(f"haproxy_process_{line.metric}", "gauge", line.help, ["version"])
+                family.add_metric([value], 1)
+            else:
                 family = _family(f"haproxy_process_{line.metric}", line.kind, line.help, [])
-                family.add_metric([], value)
-                yield family
-        build = GaugeMetricFamily("haproxy_process_build_info", "Build info", labels=["version"])
-        build.add_metric([VERSION], 1)
-        yield build
+                family.add_sample(f"haproxy_process_{line.metric}", {}, value)
+            yield family
 
 
 def _family(name: str, kind_name: str, text: str, labels: list[str]) -> GaugeMetricFamily | CounterMetricFamily:
@@ -91,35 +110,49 @@ def _labels(row: Reading) -> list[str]:
     return [row.proxy_name] if row.server is None else [row.proxy_name, row.server.name]
 
 
-def _reader(column: Column, kind_name: str) -> Callable[[Reading], int | str | None] | None:
+def _reader(column: Column, kind_name: str) -> Callable[[Reading], Value] | None:
     readers = {"frontend": column.frontend, "backend": column.backend, "server": column.server}
     return readers[kind_name]
 
 
 def _families(kind_name: str, rows: list[Reading]) -> Iterator[Metric]:
     names = ["proxy", "server"] if kind_name == "server" else ["proxy"]
-    for column in columns.COLUMNS:
-        if column.name == "status":
-            yield _states(f"haproxy_{kind_name}_status", STATUS_HELP, names, rows, _state_of, _states_of(kind_name))
-        elif column.name == "check_status" and kind_name == "server":
-            yield _states("haproxy_server_check_status", CHECK_HELP, names, rows, _check_of, CHECK_STATES)
-        elif column.name == "hrsp_1xx":
-            yield _responses(kind_name, names, rows)
+    for column in COLUMNS:
+        special = _special(kind_name, column.name, names, rows)
+        if special is not None:
+            yield special
+            continue
         read = _reader(column, kind_name)
         metric = column.metric
-        if metric is None or read is None or (kind_name == "server" and column.name in BACKEND_ONLY):
+        if metric is None or read is None or (kind_name, column.name) in NO_SERIES:
             continue
         family = _family(f"haproxy_{kind_name}_{metric.name}", metric.kind, metric.help, names)
         for row in rows:
             value = read(row)
             if isinstance(value, int):
                 family.add_metric(_labels(row), value * metric.scale)
-        if family.samples:
-            yield family
+            elif column.name != "check_duration":
+                family.add_metric(_labels(row), math.nan)
+        yield family
 
 
-def _states_of(kind_name: str) -> tuple[str, ...]:
-    return SERVER_STATES if kind_name == "server" else PROXY_STATES
+def _special(kind_name: str, column_name: str, labels: list[str], rows: list[Reading]) -> Metric | None:
+    """The family of a column that is not one series."""
+    if column_name == "status":
+        states = SERVER_STATES if kind_name == "server" else PROXY_STATES
+        return _states(f"haproxy_{kind_name}_status", STATUS_HELP, labels, rows, _state_of, states)
+    if column_name == "check_status" and kind_name == "server":
+        return _states("haproxy_server_check_status", CHECK_HELP, labels, rows, _check_of, CHECK_STATES)
+    if column_name == "check_code" and kind_name == "server":
+        return _codes(labels, rows)
+    if column_name == "hrsp_1xx":
+        return _responses(kind_name, labels, rows)
+    if column_name in SUMS and kind_name == "backend":
+        name, text = f"haproxy_backend_{column_name}", SUMS[column_name]
+        if column_name == "agg_check_status":
+            return _sums(name, text, rows, check_state, CHECK_STATES)
+        return _sums(name, text, rows, server_state, SERVER_STATES)
+    return None
 
 
 def _state_of(row: Reading) -> str:
@@ -132,17 +165,31 @@ def _state_of(row: Reading) -> str:
 
 
 def server_state(server: Server) -> str:
-    """One of SERVER_STATES."""
+    """One of SERVER_STATES. A weight of 0 is no drain: HAProxy shows such a server as UP."""
     if server.admin_state == MAINT:
         return "MAINT"
-    if not server.is_up():
-        return "DOWN"
-    return "DRAIN" if server.weight == 0 else "UP"
+    return "UP" if server.is_up() else "DOWN"
+
+
+def check_state(server: Server) -> str:
+    """One of CHECK_STATES, "" where no check has had a result."""
+    return server.check_code if server.is_checked and server.admin_state != MAINT and server.check_code != "INI" else ""
 
 
 def _check_of(row: Reading) -> str:
     assert row.server is not None
-    return row.server.check_code if row.server.is_checked else ""
+    if not row.server.is_checked or row.server.admin_state == MAINT:
+        return ""
+    return row.server.check_code
+
+
+def _codes(labels: list[str], rows: list[Reading]) -> GaugeMetricFamily:
+    """The status of an HTTP check: 0, as HAProxy has it for a check by TCP."""
+    family = GaugeMetricFamily("haproxy_server_check_code", CODE_HELP, labels=labels)
+    for row in rows:
+        if _check_of(row):
+            family.add_metric(_labels(row), 0)
+    return family
 
 
 def _states(
@@ -154,6 +201,18 @@ def _states(
         if present:
             for state in states:
                 family.add_metric([*_labels(row), state], float(state == present))
+    return family
+
+
+def _sums(
+    name: str, text: str, rows: list[Reading], read: Callable[[Server], str], states: tuple[str, ...]
+) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=["proxy", "state"])
+    for row in rows:
+        assert row.backend is not None
+        found = Counter(read(server) for server in row.backend.servers)
+        for state in states:
+            family.add_metric([row.proxy_name, state], found[state])
     return family
 
 

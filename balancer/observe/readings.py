@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from balancer.backend.backend import Backend
+from balancer.backend.counters import Counters
 from balancer.backend.frontend import Frontend
 from balancer.backend.server import MAINT, Server
 
@@ -116,6 +117,28 @@ def slot(name: str, slot: str, where: str, metric: Metric | None = None) -> Colu
 def none(name: str, where: str = "", metric: Metric | None = None) -> Column:
     """A column of what does not exist here: 0 for the kinds in `where`, empty for the others."""
     return Column(name, **zero(where), metric=metric)
+
+
+def answers(counters: Counters) -> int:
+    """Requests that have had an answer, of whatever class: HAProxy counts those of backends and servers at their end."""
+    return (
+        counters.responses_1xx
+        + counters.responses_2xx
+        + counters.responses_3xx
+        + counters.responses_4xx
+        + counters.responses_5xx
+        + counters.responses_other
+    )
+
+
+def sum_of(name: str) -> Callable[[Reading], Value]:
+    """Adds up one slot over a backend's servers."""
+    return of_backend(lambda backend: sum(int(getattr(server.counters, name)) for server in backend.servers))
+
+
+def open_connections(backend: Backend) -> int:
+    """Connections to servers, in use or kept."""
+    return sum(server.served + len(server.pool.idle) for server in backend.servers)
 
 
 def weight(backend: Backend) -> int:

@@ -1,9 +1,11 @@
 """`show stat`: HAProxy's table of frontends, servers and backends as CSV, read at the moment of asking."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from balancer.backend.farm import Farm
+from balancer.backend.server import MAINT
 from balancer.observe.columns import COLUMNS
 from balancer.observe.readings import Reading, Value
 
@@ -43,16 +45,34 @@ def values(reading: Reading) -> list[Value]:
     return [None if column.server is None else column.server(reading) for column in COLUMNS]
 
 
-def csv(farm: Farm, now: float, number: int = -1, kinds: int = EVERYTHING, server_number: int = -1) -> str:
-    """The table, its last row ended by LF. -1 as number means all (`show stat IID TYPE SID`)."""
-    rows = [HEADER]
-    for reading in readings(farm, now):
-        if number not in (-1, reading.number) or not kind(reading) & kinds:
-            continue
-        if server_number != -1 and reading.server is not None and reading.server.number != server_number:
-            continue
-        rows.append(",".join(_field(value) for value in values(reading)) + ",\n")
-    return "".join(rows)
+@dataclass(frozen=True)
+class Choice:
+    """Which rows: of one proxy (-1: of all), of these kinds, of one server (-1: of all), and no servers in these states."""
+
+    number: int = -1
+    kinds: int = EVERYTHING
+    server_number: int = -1
+    hides_maint: bool = False
+    hides_down: bool = False
+
+    def has(self, reading: Reading) -> bool:
+        """Whether that object is chosen."""
+        if self.number not in (-1, reading.number) or not kind(reading) & self.kinds:
+            return False
+        server = reading.server
+        if server is None:
+            return True
+        if self.server_number not in (-1, server.number):
+            return False
+        if self.hides_down:
+            return server.is_up()
+        return not (self.hides_maint and server.admin_state == MAINT)
+
+
+def csv(farm: Farm, now: float, choice: Choice) -> str:
+    """The table, its last row ended by LF."""
+    rows = [",".join(_field(value) for value in values(reading)) for reading in readings(farm, now) if choice.has(reading)]
+    return HEADER + "".join(f"{row},\n" for row in rows)
 
 
 def _field(value: Value) -> str:

@@ -94,10 +94,10 @@ def test_fastinter_and_downinter_default_to_inter(checks: str) -> None:
 
 def test_the_words_for_the_other_states() -> None:
     assert server(check=False).status_text() == "no check"
-    assert server(check=False, weight=0).status_text() == "DRAIN"
-    assert server(weight=0).status_text() == "DRAIN 1/3"
+    assert server(check=False, weight=0).status_text() == "no check"
+    assert server(weight=0).status_text() == "UP 1/3"
     subject = server(weight=0)
-    assert run(subject, "+-") == "DRAIN, DRAIN 2/3"
+    assert run(subject, "+-") == "UP, UP 2/3"
     assert server(disabled=True).status_text() == "MAINT"
     assert server(check=False, disabled=True).status_text() == "MAINT"
     subject = server()

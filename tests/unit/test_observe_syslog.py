@@ -1,0 +1,343 @@
+"""Log targets: what is sent, when, and what happens when it cannot be sent. HAProxy 2.6.12 is the oracle for the octets."""
+
+import asyncio
+import os
+import re
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from records import ORIGIN, backend_record, frontend_record, model_record
+
+from balancer import model
+from balancer.observe.logger import Logger
+from balancer.observe.stream import Stream
+from balancer.observe.syslog import KEPT_MAX, Syslog, Target
+
+
+class HeldLoop:
+    """A loop whose turn ends when the test says so."""
+
+    def __init__(self) -> None:
+        self.calls: list[Callable[[], None]] = []
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Keeps the call."""
+        self.calls.append(callback)
+
+    def turn(self) -> None:
+        """Ends the turn."""
+        calls, self.calls = self.calls, []
+        for call in calls:
+            call()
+
+
+class Reader:
+    """A datagram socket and what came to it."""
+
+    def __init__(self, family: int, address: Any) -> None:
+        self.socket = socket.socket(family, socket.SOCK_DGRAM)
+        self.socket.bind(address)
+        self.socket.setblocking(False)
+
+    def lines(self) -> list[bytes]:
+        """The datagrams since the last call."""
+        found: list[bytes] = []
+        while True:
+            try:
+                found.append(self.socket.recv(70000))
+            except BlockingIOError:
+                return found
+
+
+def udp_reader() -> tuple[Reader, model.LogTarget]:
+    reader = Reader(socket.AF_INET, ("127.0.0.1", 0))
+    return reader, udp_target(reader.socket.getsockname()[1])
+
+
+def udp_target(port: int) -> model.LogTarget:
+    return model.LogTarget("udp", "127.0.0.1", port, "", 16, model.DEBUG, model.EMERG, "rfc3164", 1024, ORIGIN)
+
+
+def unix_target(path: Path) -> model.LogTarget:
+    return replace(udp_target(0), kind="unix", host="", path=str(path))
+
+
+class Log:
+    """A Syslog on a held loop, and what it reported."""
+
+    def __init__(self) -> None:
+        self.loop = HeldLoop()
+        self.reports: list[str] = []
+        loop: Any = self.loop
+        self.syslog = Syslog("haproxy", 4711, loop, self.reports.append)
+
+    def keep(self, target: model.LogTarget, *messages: bytes, severity: int = model.INFO) -> Target:
+        """Keeps lines for one target."""
+        found = self.syslog.target(target)
+        for message in messages:
+            self.syslog.keep([found], severity, message)
+        return found
+
+
+def test_the_header_is_haproxys_octet_for_octet() -> None:
+    reader, target = udp_reader()
+    log = Log()
+    log.keep(target, b"Proxy a stopped.", severity=model.WARNING)
+    log.loop.turn()
+    (line,) = reader.lines()
+    assert re.fullmatch(rb"<132>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d haproxy\[4711\]: Proxy a stopped\.\n", line)
+
+
+def test_a_day_of_one_digit_is_padded_with_a_blank(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = Log()
+    third = time.mktime((2026, 11, 3, 19, 28, 7, 0, 0, -1))
+    monkeypatch.setattr(time, "time", lambda: third)
+    assert log.syslog.header.text() == b"Nov  3 19:28:07 haproxy[4711]: "
+
+
+@pytest.mark.parametrize(
+    ("form", "line"), [("raw", b"message\n"), ("short", b"<4>message\n")], ids=["raw", "short: the level without a facility"]
+)
+def test_other_formats(form: str, line: bytes) -> None:
+    reader, target = udp_reader()
+    log = Log()
+    log.keep(replace(target, format=form), b"message", severity=model.WARNING)
+    log.loop.turn()
+    assert reader.lines() == [line]
+
+
+def test_a_line_is_cut_at_its_length_and_keeps_its_end() -> None:
+    reader, target = udp_reader()
+    log = Log()
+    log.keep(replace(target, format="raw", length_max=110), b"x" * 110, b"y" * 111, b"z" * 5000)
+    log.loop.turn()
+    assert reader.lines() == [b"x" * 110 + b"\n", b"y" * 110 + b"\n", b"z" * 110 + b"\n"]
+
+
+def test_a_line_that_no_datagram_can_hold_is_cut() -> None:
+    reader, target = udp_reader()
+    reader.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    log = Log()
+    log.keep(replace(target, length_max=65535), b"x" * 70000)
+    log.loop.turn()
+    assert [len(line) for line in reader.lines()] == [65507]
+
+
+def test_levels_filter_and_lift() -> None:
+    reader, target = udp_reader()
+    log = Log()
+    chosen = replace(target, severity_max=model.NOTICE, severity_min=model.ERR, format="short")
+    for severity in range(8):
+        log.keep(chosen, b"%d" % severity, severity=severity)
+    log.loop.turn()
+    assert reader.lines() == [b"<3>0\n", b"<3>1\n", b"<3>2\n", b"<3>3\n", b"<4>4\n", b"<5>5\n"]
+
+
+def test_lines_go_out_in_one_burst_when_the_turn_ends() -> None:
+    reader, target = udp_reader()
+    log = Log()
+    log.keep(replace(target, format="raw"), b"1", b"2", b"3")
+    assert reader.lines() == []
+    assert len(log.loop.calls) == 1
+    log.loop.turn()
+    assert reader.lines() == [b"1\n", b"2\n", b"3\n"]
+
+
+def test_a_long_turn_keeps_no_more_than_a_bound() -> None:
+    reader, target = udp_reader()
+    reader.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    log = Log()
+    kept = log.keep(replace(target, format="raw"), *[b"x"] * (KEPT_MAX + 3))
+    assert len(kept.lines) == 3
+
+
+async def test_a_real_loop_sends_within_ten_milliseconds() -> None:
+    reader, target = udp_reader()
+    loop = asyncio.get_running_loop()
+    syslog = Syslog("haproxy", 1, loop)
+    syslog.keep([syslog.target(target)], model.INFO, b"x")
+    began = loop.time()
+    while not (lines := reader.lines()):
+        assert loop.time() - began < 5.0
+        await asyncio.sleep(0)
+    assert len(lines) == 1
+    assert loop.time() - began < 0.01
+    syslog.close()
+
+
+def test_targets_of_one_family_share_a_socket() -> None:
+    _, one = udp_reader()
+    _, other = udp_reader()
+    log = Log()
+    assert log.syslog.target(one).sock is log.syslog.target(other).sock
+    assert log.syslog.target(one) is log.syslog.target(replace(one))
+    assert log.syslog.target(unix_target(Path("/nowhere"))).sock is not log.syslog.target(one).sock
+    assert len(log.syslog.sockets) == 2
+
+
+def test_a_syslog_daemon_that_starts_anew_is_found_again(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    log = Log()
+    target = replace(unix_target(path), format="raw")
+    first = Reader(socket.AF_UNIX, str(path))
+    log.keep(target, b"1")
+    log.loop.turn()
+    assert first.lines() == [b"1\n"]
+    first.socket.close()
+    kept = log.keep(target, b"2")
+    log.loop.turn()
+    path.unlink()
+    log.keep(target, b"3")
+    log.loop.turn()
+    second = Reader(socket.AF_UNIX, str(path))
+    log.keep(target, b"4")
+    log.loop.turn()
+    assert second.lines() == [b"4\n"]
+    assert kept.dropped == log.syslog.dropped() == 2
+
+
+def test_a_missing_dev_log_is_told_once_and_counted(tmp_path: Path) -> None:
+    log = Log()
+    kept = log.keep(unix_target(tmp_path / "log"), *[b"x"] * 20)
+    log.loop.turn()
+    assert kept.dropped == 20
+    assert log.reports == [
+        f"log target {tmp_path}/log : No such file or directory; from now on its lines are counted and not reported."
+    ]
+
+
+def test_a_full_reader_costs_lines_and_no_time(tmp_path: Path) -> None:
+    reader = Reader(socket.AF_UNIX, str(tmp_path / "log"))
+    log = Log()
+    kept = log.keep(replace(unix_target(tmp_path / "log"), format="raw"), *[b"x"] * 2000)
+    log.loop.turn()
+    received = reader.lines()
+    assert kept.dropped == 2000 - len(received) > 0
+    assert log.reports == []
+    log.keep(replace(unix_target(tmp_path / "log"), format="raw"), b"later")
+    log.loop.turn()
+    assert reader.lines() == [b"later\n"]
+
+
+def test_nobody_at_the_port_loses_no_line_of_another_target() -> None:
+    reader, target = udp_reader()
+    nobody, closed = udp_reader()
+    nobody.socket.close()
+    log = Log()
+    for _ in range(5):
+        log.keep(closed, b"lost")
+        log.keep(replace(target, format="raw"), b"kept")
+        log.loop.turn()
+    assert reader.lines() == [b"kept\n"] * 5
+
+
+def pipe(room: int = 4096) -> tuple[int, int]:
+    """A pipe of that size: where to read, where to write."""
+    import fcntl
+
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, 1031, room)  # F_SETPIPE_SZ
+    os.set_blocking(reading, False)
+    return reading, writing
+
+
+def emptied(reading: int) -> bytes:
+    """All that the pipe holds."""
+    found = b""
+    while True:
+        try:
+            piece = os.read(reading, 65536)
+        except BlockingIOError:
+            return found
+        found += piece
+
+
+@pytest.mark.parametrize("way", ["own", "shared"])
+def test_a_full_pipe_drops_whole_lines_and_never_waits(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if way == "shared":
+
+        def refuse(*_: object) -> int:
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(os, "open", refuse)
+    reading, writing = pipe()
+    stream = Stream(writing)
+    assert os.get_blocking(writing), "whoever shares the descriptor must not see it change"
+    lines = [b"%04d" % number + b"x" * 95 + b"\n" for number in range(200)]
+    dropped = stream.write(lines)
+    received = emptied(reading)
+    assert dropped > 0
+    dropped += stream.write([b"last\n"])
+    received += emptied(reading)
+    whole = received.splitlines(keepends=True)
+    assert all(line in lines for line in whole[:-1])
+    assert whole[-1] == b"last\n"
+    assert len(whole) + dropped == 201
+    assert whole[:-1] == lines[: len(whole) - 1]
+
+
+def test_a_line_that_was_cut_is_ended_before_the_next_one() -> None:
+    reading, writing = pipe()
+    stream = Stream(writing)
+    assert stream.write([b"a" * 6000 + b"\n", b"b\n"]) == 1
+    received = emptied(reading)
+    assert stream.write([b"c\n"]) == 0
+    assert received + emptied(reading) == b"a" * 6000 + b"\nc\n"
+
+
+def test_a_pipe_without_a_reader_is_told_once_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = pipe()
+    log = Log()
+    monkeypatch.setattr("balancer.observe.syslog.Stream", lambda _descriptor: Stream(writing))
+    os.close(reading)
+    kept = log.keep(replace(udp_target(0), kind="stdout", format="raw"), b"1", b"2")
+    log.loop.turn()
+    log.keep(replace(udp_target(0), kind="stdout", format="raw"), b"3")
+    log.loop.turn()
+    assert kept.dropped == 3
+    assert log.reports == ["log target stdout : Broken pipe; from now on its lines are counted and not reported."]
+
+
+def test_a_journal_socket_is_sent_to_without_waiting() -> None:
+    ours, theirs = socket.socketpair()
+    stream = Stream(ours.fileno())
+    lines = [b"x" * 999 + b"\n"] * 2000
+    dropped = stream.write(lines)
+    assert dropped > 0
+    theirs.setblocking(False)
+    received = b""
+    while len(received) < (2000 - dropped) * 1000 - 1000:
+        received += theirs.recv(1 << 20)
+    assert stream.write([b"last\n"]) == 0
+    theirs.settimeout(5.0)
+    while not received.endswith(b"last\n"):
+        received += theirs.recv(1 << 20)
+    assert received.count(b"\n") == 2000 - dropped + 1
+
+
+def test_a_file_takes_every_line(tmp_path: Path) -> None:
+    with open(tmp_path / "log", "wb") as file:
+        assert Stream(file.fileno()).write([b"line\n"] * 5000) == 0
+    assert (tmp_path / "log").read_bytes() == b"line\n" * 5000
+
+
+def test_events_go_to_the_targets_of_their_proxy() -> None:
+    of_process, process_target = udp_reader()
+    of_proxy, proxy_target = udp_reader()
+    log = Log()
+    backend = backend_record(logs=(replace(proxy_target, format="raw"),), name="be")
+    config = model_record(backend, frontend_record(name="fe", logs=()))
+    config = replace(config, process=replace(config.process, logs=(replace(process_target, format="raw"),)))
+    logger = Logger(config, log.syslog)
+    logger.event(model.ALERT, "be", "Server be/s is DOWN,\nsays it")
+    logger.event(model.ALERT, "fe", "told to nobody")
+    logger.process_event(model.NOTICE, "of the process")
+    logger.flush()
+    assert of_proxy.lines() == [b"Server be/s is DOWN, says it\n"]
+    assert of_process.lines() == [b"of the process\n"]
+    logger.close()
