@@ -1,181 +1,235 @@
-"""The commands of the stats socket: one decorated function each, beside its level and its line of help.
+"""Commands that ask, and those that concern the session itself. What they do not do is change the traffic (`servers`)."""
 
-Words that a command does not need are ignored, as HAProxy ignores them; a command must be spelled whole and in lower case.
-A command returns its text; the session ends it with an empty line. Refusals are HAProxy's sentences.
-"""
+from dataclasses import replace
+from typing import Final
 
-import difflib
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
-
+from balancer.admin.table import (
+    ADMIN,
+    COMMANDS,
+    OPERATOR,
+    PERMISSION_DENIED,
+    USER,
+    VALID,
+    Talk,
+    command,
+    like,
+    listing,
+)
+from balancer.backend.backend import Backend
+from balancer.backend.server import MAINT, Server
 from balancer.observe import stats
 from balancer.observe.info import VERSION, ProcessInfo, show_info
+from balancer.units import UnitError, parse_time_s
 
-if TYPE_CHECKING:
-    from balancer.admin.socket import Session
+CLI_TIMEOUT_MAX_S: Final = 2147483.0
 
-LEVELS: Final = ("user", "operator", "admin")
-
-Run = Callable[["Session", ProcessInfo, list[str]], str]
-
-
-@dataclass(frozen=True)
-class Command:
-    """One command: its words, the level that it asks for, its usage and what it does."""
-
-    words: tuple[str, ...]
-    level: str
-    usage: str
-    help: str
-    run: Run
-
-
-COMMANDS: Final[dict[tuple[str, ...], Command]] = {}
-
-PERMISSION_DENIED: Final = "Permission denied\n"
-
-
-def command(words: str, level: str, usage: str, text: str) -> Callable[[Run], Run]:
-    """Enters a function into the table."""
-
-    def enter(run: Run) -> Run:
-        key = tuple(words.split())
-        COMMANDS[key] = Command(key, level, usage, text, run)
-        return run
-
-    return enter
+STATE_HEADER: Final = (
+    "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight "
+    "srv_time_since_last_change srv_check_status srv_check_result srv_check_health srv_check_state srv_agent_state "
+    "bk_f_forced_id srv_f_forced_id srv_fqdn srv_port srvrecord srv_use_ssl srv_check_port srv_check_addr srv_agent_addr "
+    "srv_agent_port\n"
+)
+CONN_HEADER: Final = (
+    "# bkname/svname bkid/svid addr port - purge_delay used_cur used_max need_est unsafe_nb safe_nb idle_lim idle_cur "
+    "idle_per_thr[1]\n"
+)
+# HAProxy's numbers of the codes of check_status, and of a check's result: unknown, failed, passed.
+CHECK_NUMBERS: Final = {"INI": 1, "SOCKERR": 5, "L4OK": 6, "L4TOUT": 7, "L4CON": 8}
+RESULT_UNKNOWN: Final = 0
+RESULT_FAILED: Final = 2
+RESULT_PASSED: Final = 3
+# Bits of srv_check_state.
+CHECKED: Final = 6
+CHECKED_AND_PAUSED: Final = 14
+# Bits of srv_admin_state: by the operator, by the file.
+FORCED_MAINT: Final = 1
+CONFIGURED_MAINT: Final = 4
 
 
-def find(words: list[str]) -> Command | None:
-    """The command that these words begin with; the longest wins."""
-    for length in range(min(len(words), 3), 0, -1):
-        found = COMMANDS.get(tuple(words[:length]))
-        if found is not None:
-            return found
-    return None
-
-
-def is_allowed(level: str, wanted: str) -> bool:
-    """Whether a session of `level` may do what asks for `wanted`."""
-    return LEVELS.index(level) >= LEVELS.index(wanted)
-
-
-def execute(session: "Session", info: ProcessInfo, words: list[str]) -> str:
-    """Runs one command and returns its answer."""
-    found = find(words)
-    if found is None:
-        return unknown(words)
-    if not is_allowed(session.level, found.level):
-        return PERMISSION_DENIED
-    return found.run(session, info, words[len(found.words) :])
-
-
-def unknown(words: list[str]) -> str:
-    """The answer to what is no command: the likely ones, or all of them."""
-    likely = _likely(words)
-    if not likely:
-        return "Unknown command. Please enter one of the following commands only:\n" + _list(list(COMMANDS.values()))
-    return "Unknown command, but maybe one of the following ones is a better match:\n" + _list(likely)
-
-
-def _likely(words: list[str]) -> list[Command]:
-    if not words:
-        return []
-    same = [each for each in COMMANDS.values() if each.words[0] == words[0] and len(each.words) > 1]
-    if same:
-        return same
-    firsts = {each.words[0] for each in COMMANDS.values()}
-    near = difflib.get_close_matches(words[0], firsts, n=2)
-    return [each for each in COMMANDS.values() if each.words[0] in near]
-
-
-def _list(commands: list[Command]) -> str:
-    always = [COMMANDS[(name,)] for name in ("help", "prompt", "quit")]
-    others = sorted((each for each in commands if each not in always), key=lambda each: each.words)
-    return "".join(f"  {each.usage:<40}: {each.help}\n" for each in [*others, *always])
-
-
-@command("help", "user", "help [<command>]", "list matching or all commands")
-def _help(_session: "Session", _info: ProcessInfo, words: list[str]) -> str:
+@command("help", USER, "help [<command>]", "list matching or all commands")
+def _help(_talk: Talk, _info: ProcessInfo, words: list[str]) -> str:
     matching = [each for each in COMMANDS.values() if list(each.words[: len(words)]) == words]
-    return "The following commands are valid at this level:\n" + _list(matching)
+    return VALID + listing(matching or like(words))
 
 
-@command("prompt", "user", "prompt", "toggle interactive mode with prompt")
-def _prompt(session: "Session", _info: ProcessInfo, _words: list[str]) -> str:
-    session.has_prompt = not session.has_prompt
+@command("prompt", USER, "prompt", "toggle interactive mode with prompt")
+def _prompt(talk: Talk, _info: ProcessInfo, _words: list[str]) -> str:
+    talk.has_prompt = not talk.has_prompt
     return ""
 
 
-@command("quit", "user", "quit", "disconnect")
-def _quit(session: "Session", _info: ProcessInfo, _words: list[str]) -> str:
-    session.is_over = True
+@command("quit", USER, "quit", "disconnect")
+def _quit(talk: Talk, _info: ProcessInfo, _words: list[str]) -> str:
+    talk.is_over = True
     return ""
 
 
-@command("user", "user", "user", "lower the level of the current CLI session to user")
-def _user(session: "Session", _info: ProcessInfo, _words: list[str]) -> str:
-    session.level = "user"
+@command("user", USER, "user", "lower the level of the current CLI session to user")
+def _user(talk: Talk, _info: ProcessInfo, _words: list[str]) -> str:
+    talk.level = USER
     return ""
 
 
-@command("operator", "operator", "operator", "lower the level of the current CLI session to operator")
-def _operator(session: "Session", _info: ProcessInfo, _words: list[str]) -> str:
-    session.level = "operator"
+@command("operator", OPERATOR, "operator", "lower the level of the current CLI session to operator")
+def _operator(talk: Talk, _info: ProcessInfo, _words: list[str]) -> str:
+    talk.level = OPERATOR
     return ""
 
 
-@command("show cli level", "user", "show cli level", "display the level of the current CLI session")
-def _level(session: "Session", _info: ProcessInfo, _words: list[str]) -> str:
-    return f"{session.level}\n"
+@command("set timeout", USER, "set timeout [cli] <delay>", "change a timeout setting")
+def _timeout(talk: Talk, _info: ProcessInfo, words: list[str]) -> str:
+    if words[:1] != ["cli"]:
+        return "'set timeout' only supports 'cli'.\n"
+    if len(words) < 2:
+        return "Expects an integer value.\n"
+    try:
+        seconds = parse_time_s(words[1], "s")
+    except UnitError:
+        seconds = 0.0
+    if not 0.0 < seconds <= CLI_TIMEOUT_MAX_S:
+        return "Invalid timeout value.\n"
+    talk.timeout_s = seconds
+    return ""
 
 
-@command("show version", "user", "show version", "show version of the current process")
-def _version(_session: "Session", _info: ProcessInfo, _words: list[str]) -> str:
+@command("show cli level", USER, "show cli level", "display the level of the current CLI session")
+def _level(talk: Talk, _info: ProcessInfo, _words: list[str]) -> str:
+    return f"{talk.level}\n"
+
+
+@command("show cli sockets", OPERATOR, "show cli sockets", "dump list of cli sockets")
+def _sockets(_talk: Talk, info: ProcessInfo, _words: list[str]) -> str:
+    rows = [f"unix@{each.path} {each.level} all\n" for each in info.config.process.stats_sockets]
+    return "# socket lvl processes\n" + "".join(rows)
+
+
+@command("show version", USER, "show version", "show version of the current process")
+def _version(_talk: Talk, _info: ProcessInfo, _words: list[str]) -> str:
     return f"{VERSION}\n"
 
 
-@command("show info", "user", "show info", "report information about the running process")
-def _info(_session: "Session", info: ProcessInfo, _words: list[str]) -> str:
+@command("show info", USER, "show info", "report information about the running process")
+def _show_info(_talk: Talk, info: ProcessInfo, _words: list[str]) -> str:
     return show_info(info)
 
 
-@command("show stat", "user", "show stat [<iid> <type> <sid>]", "report counters for each proxy and server")
-def _stat(_session: "Session", info: ProcessInfo, words: list[str]) -> str:
-    number, kinds, server_number = -1, stats.EVERYTHING, -1
-    numbers = [_number(word) for word in words[:3]]
-    if len(numbers) == 3 and None not in numbers:
-        number, kinds, server_number = (value if value is not None else -1 for value in numbers)
-        if kinds == -1:
-            kinds = stats.EVERYTHING
-    return stats.csv(info.farm, info.clock(), number, kinds, server_number)
+@command("show stat", USER, "show stat [no-maint|up]*", "report counters for each proxy and server")
+def _stat(_talk: Talk, info: ProcessInfo, words: list[str]) -> str:
+    choice = stats.Choice()
+    if len(words) >= 3:  # PROXY TYPE SID
+        number = _proxy_number(info, words[0])
+        if number is None:
+            return "No such proxy.\n"
+        kinds = _integer(words[1])
+        choice = stats.Choice(number, stats.EVERYTHING if kinds < 0 else kinds, _integer(words[2]))
+        words = words[3:]
+    return stats.csv(info.farm, info.clock(), replace(choice, hides_maint="no-maint" in words, hides_down="up" in words))
 
 
-def _number(word: str) -> int | None:
-    """A small decimal number, with a sign or not."""
-    digits = word.removeprefix("-")
-    return int(word) if digits.isascii() and digits.isdigit() and len(digits) < 10 else None
-
-
-@command("show backend", "user", "show backend", "report backends in the current running config")
-def _backends(_session: "Session", info: ProcessInfo, _words: list[str]) -> str:
+@command("show backend", USER, "show backend", "list backends in the current running config")
+def _backends(_talk: Talk, info: ProcessInfo, _words: list[str]) -> str:
     return "# name\n" + "".join(f"{backend.name}\n" for backend in info.farm.backends)
 
 
-@command("set timeout cli", "user", "set timeout [cli] <delay>", "change a timeout setting")
-def _timeout(session: "Session", _info: ProcessInfo, words: list[str]) -> str:
-    seconds = _number(words[0]) if words else None
-    if seconds is None or not 0 < seconds < 2**31 // 1000:
-        return "Invalid timeout value.\n"
-    session.set_timeout(float(seconds))
-    return ""
+@command(
+    "show servers state",
+    USER,
+    "show servers state [<backend>]",
+    "dump volatile server information (all or for a single backend)",
+)
+def _servers_state(_talk: Talk, info: ProcessInfo, words: list[str]) -> str:
+    backends = _backends_named(info, words)
+    if backends is None:
+        return "Can't find backend.\n"
+    now = info.clock()
+    return STATE_HEADER + "".join(_state_row(backend, server, now) for backend in backends for server in backend.servers)
 
 
-@command("clear counters", "operator", "clear counters [all]", "clear max statistics counters (or all counters)")
-def _clear(session: "Session", info: ProcessInfo, words: list[str]) -> str:
-    everything = words[:1] == ["all"]
-    if everything and not is_allowed(session.level, "admin"):
+@command(
+    "show servers conn", USER, "show servers conn [<backend>]", "dump server connections status (all or for a single backend)"
+)
+def _servers_conn(_talk: Talk, info: ProcessInfo, words: list[str]) -> str:
+    backends = _backends_named(info, words)
+    if backends is None:
+        return "Can't find backend.\n"
+    return CONN_HEADER + "".join(_conn_row(backend, server) for backend in backends for server in backend.servers)
+
+
+@command("clear counters", OPERATOR, "clear counters [all]", "clear max statistics counters (or all counters)")
+def _clear(talk: Talk, info: ProcessInfo, words: list[str]) -> str:
+    if words and words[0] != "all":
+        return "'clear counters' expects 'all' or nothing.\n"
+    if words and not talk.may(ADMIN):
         return PERMISSION_DENIED
-    info.farm.clear_counters(everything)
+    info.farm.clear_counters(bool(words))
     return ""
+
+
+def _proxy_number(info: ProcessInfo, word: str) -> int | None:
+    """The number that a word is, or that the proxy of that name has; None if there is no such proxy."""
+    if word.removeprefix("-").isdigit():
+        return _integer(word)
+    numbers = {backend.name: backend.number for backend in info.farm.backends}
+    numbers |= {frontend.name: frontend.number for frontend in info.farm.frontends}
+    return numbers.get(word)
+
+
+def _integer(word: str) -> int:
+    """As C's atoi, within bounds: 0 for what is no number."""
+    digits = word.removeprefix("-")
+    return int(word) if digits.isascii() and digits.isdigit() and len(digits) < 10 else 0
+
+
+def _backends_named(info: ProcessInfo, words: list[str]) -> list[Backend] | None:
+    """All, or the one that a word names or numbers (`#2`); None if there is no such backend."""
+    if not words:
+        return list(info.farm.backends)
+    found = backend_named(info, words[0])
+    return None if found is None else [found]
+
+
+def backend_named(info: ProcessInfo, word: str) -> Backend | None:
+    """The backend of that name or number (`#2`)."""
+    for backend in info.farm.backends:
+        if word == backend.name or (word.startswith("#") and _integer(word[1:]) == backend.number):
+            return backend
+    return None
+
+
+def _state_row(backend: Backend, server: Server, now: float) -> str:
+    is_out = server.admin_state == MAINT
+    result = RESULT_UNKNOWN
+    if server.check_code != "INI":
+        result = RESULT_PASSED if server.check_code == "L4OK" else RESULT_FAILED
+    check_state = 0
+    if server.is_checked:
+        check_state = CHECKED_AND_PAUSED if is_out else CHECKED
+    admin_state = 0
+    if is_out:
+        admin_state = FORCED_MAINT | (CONFIGURED_MAINT if server.config.disabled else 0)
+    columns = (
+        backend.number,
+        backend.name,
+        server.number,
+        server.name,
+        server.config.host,
+        2 if server.is_up() else 0,
+        admin_state,
+        server.weight,
+        server.config.weight,
+        int(now - server.changed_at),
+        CHECK_NUMBERS[server.check_code],
+        result,
+        0 if is_out else server.health,
+        check_state,
+    )
+    return " ".join(str(column) for column in columns) + f" 0 0 0 - {server.config.port} - 0 0 - - 0\n"
+
+
+def _conn_row(backend: Backend, server: Server) -> str:
+    idle = len(server.pool.idle)
+    in_use_max = server.counters.sessions_max
+    return (
+        f"{backend.name}/{server.name} {backend.number}/{server.number} {server.config.host} {server.config.port} - 5000 "
+        f"{server.served} {in_use_max} {server.served} 0 {idle} {server.pool.size_max} {idle} {idle}\n"
+    )

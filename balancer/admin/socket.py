@@ -1,92 +1,63 @@
-"""Sessions on the stats sockets: lines in, answers out, byte for byte as HAProxy talks.
+"""Sessions on the stats sockets: a `Conversation` each, with bounds on time, number and what a slow reader leaves lying.
 
-A line is a list of commands parted by `;` (`\\;` is literal), ended by LF or CRLF; `#` begins a comment. Without `prompt` the
-session ends after the answers to what has come; with it each answer is followed by `> `. A silent session ends after `stats
-timeout`. Bounds: the octets of a line, the sessions of a socket, and the answer that a slow reader may leave lying.
+One command is run per turn of the loop, so a long list of them does not hold up the traffic; none is run while the answers
+before it have not been read. A session that is silent for `stats timeout` is closed. As many sessions as `stats maxconn` has
+room for are served; later ones wait, unread, for one of them to end.
 """
 
 import asyncio
 import socket
+from collections import deque
 from collections.abc import Callable
 from typing import Final, cast
 
+import balancer.admin.commands
+import balancer.admin.servers  # noqa: F401 - both enter their commands into the table
 from balancer import model
-from balancer.admin.commands import execute
+from balancer.admin.conversation import Conversation
 from balancer.observe.info import ProcessInfo
 
-LINE_OCTETS_MAX: Final = 16384
 SESSIONS_MAX: Final = 10  # HAProxy's default of `stats maxconn`
-
-
-def split_commands(line: str) -> list[list[str]]:
-    """The commands of one line, each as its words; an empty line is one command without words."""
-    commands: list[list[str]] = []
-    words: list[str] = []
-    word = ""
-    i = 0
-    while i < len(line):
-        octet = line[i]
-        if octet == "\\" and line[i + 1 : i + 2] in (";", "\\", " ", "#"):
-            word += line[i + 1]
-            i += 1
-        elif octet == "#" and not word:
-            break
-        elif octet in ("; \t"):
-            if word:
-                words.append(word)
-                word = ""
-            if octet == ";":
-                commands.append(words)
-                words = []
-        else:
-            word += octet
-        i += 1
-    if word:
-        words.append(word)
-    if words or not commands:
-        commands.append(words)
-    return commands
+WAITING_MAX: Final = 128
 
 
 class Session(asyncio.Protocol):
-    """One connection."""
+    """One connection. It waits for its turn, talks, and is closed by either side."""
 
-    def __init__(self, server: "StatsSocketServer", config: model.StatsSocket) -> None:
+    def __init__(self, server: "StatsSocketServer", level: str) -> None:
         self.server = server
-        self.level = config.level
-        self.has_prompt = False
-        self.is_over = False
-        self.is_blocked = False
-        self.timeout_s = server.timeout_s
-        self.pending = b""
-        self.timer: asyncio.TimerHandle | None = None
+        self.conversation = Conversation(server.info, level, server.timeout_s)
         self.transport: asyncio.Transport | None = None
+        self.timer: asyncio.TimerHandle | None = None
+        self.is_blocked = False
+        self.is_due = False
 
     def __repr__(self) -> str:
-        return f"<Session level={self.level} prompt={self.has_prompt} pending={len(self.pending)}>"
+        return f"<Session {self.conversation!r} blocked={self.is_blocked}>"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A tool has connected."""
         self.transport = cast(asyncio.Transport, transport)  # uvloop's transports derive from no class of asyncio's
-        self.server.sessions.add(self)
-        if len(self.server.sessions) > SESSIONS_MAX:
-            self.transport.abort()
-            return
+        self.server.enter(self)
+
+    def begin(self) -> None:
+        """Its turn has come."""
+        assert self.transport is not None
+        self.transport.resume_reading()
         self._arm()
 
     def data_received(self, data: bytes) -> None:
         """Octets of lines."""
-        self._arm()
-        self.pending += data
-        self._advance()
-        if len(self.pending) > LINE_OCTETS_MAX and self.transport is not None:
+        if self.conversation.hear(data):
+            self._arm()
+            self._proceed()
+        elif self.transport is not None:
             self.transport.abort()
 
     def eof_received(self) -> bool:
-        """The tool sends no more; an unterminated line is dropped, answers under way still go out."""
-        self.is_over = True
-        if not self.is_blocked and self.transport is not None:
-            self.transport.close()
+        """The tool sends no more; what it has asked is still answered."""
+        self.conversation.end()
+        self._proceed()
         return True
 
     def pause_writing(self) -> None:
@@ -101,52 +72,49 @@ class Session(asyncio.Protocol):
         if self.transport is not None and not self.transport.is_closing():
             self.transport.resume_reading()
             self._arm()
-            self._advance()
+            self._proceed()
 
     def connection_lost(self, error: Exception | None) -> None:
         """The session is over."""
         self.transport = None
-        self.server.sessions.discard(self)
         if self.timer is not None:
             self.timer.cancel()
+        self.server.leave(self)
 
-    def set_timeout(self, timeout_s: float) -> None:
-        """`set timeout cli`: for this session only."""
-        self.timeout_s = timeout_s
-        self._arm()
+    def _proceed(self) -> None:
+        if not self.is_due:
+            self.is_due = True
+            self.server.loop.call_soon(self._advance)
 
     def _advance(self) -> None:
-        """Answers every complete line, as long as the tool reads."""
-        answered = False
-        while not self.is_blocked and not self.is_over:
-            end = self.pending.find(b"\n")
-            if end < 0:
-                break
-            line = self.pending[:end].removesuffix(b"\r")
-            self.pending = self.pending[end + 1 :]
-            answered = True
-            self._answer(split_commands(line.decode("utf-8", "replace")))
-        if answered and not self.is_blocked and not self.has_prompt:
-            self.is_over = True
-        if self.is_over and not self.is_blocked and self.transport is not None:
-            self.transport.close()
-
-    def _answer(self, commands: list[list[str]]) -> None:
-        """Answers the commands of one line."""
-        for words in commands:
-            text = execute(self, self.server.info, words)
-            if self.is_over or self.transport is None:
-                return
-            self.transport.write(text.encode() + (b"\n> " if self.has_prompt else b"\n"))
+        """Gives one answer, and comes back for the next one in the next turn of the loop."""
+        self.is_due = False
+        transport = self.transport
+        if transport is None or transport.is_closing() or self.is_blocked:
+            return
+        answer = self.conversation.answer()
+        if answer is not None:
+            transport.write(answer)
+            self._arm()
+        if self.conversation.is_over:
+            transport.close()
+        elif answer is not None:
+            self._proceed()
 
     def _arm(self) -> None:
         if self.timer is not None:
             self.timer.cancel()
-        self.timer = self.server.loop.call_later(self.timeout_s, self._late) if self.timeout_s else None
+        limit_s = self.conversation.talk.timeout_s
+        self.timer = self.server.loop.call_later(limit_s, self._late) if limit_s else None
 
     def _late(self) -> None:
-        if self.transport is not None:
-            self.transport.abort()
+        transport = self.transport
+        if transport is None:
+            return
+        if self.is_blocked or transport.is_closing():
+            transport.abort()
+        else:
+            transport.close()
 
 
 class StatsSocketServer:
@@ -157,20 +125,49 @@ class StatsSocketServer:
         self.loop = loop
         self.timeout_s = info.config.process.stats_timeout_s
         self.sessions: set[Session] = set()
+        self.waiting: deque[Session] = deque()
         self.servers: list[asyncio.AbstractServer] = []
+
+    def __repr__(self) -> str:
+        return f"<StatsSocketServer sessions={len(self.sessions)} waiting={len(self.waiting)}>"
 
     async def start(self, listening: list[tuple[model.StatsSocket, socket.socket]]) -> None:
         """Begins to answer on sockets that already listen."""
         for config, sock in listening:
-            self.servers.append(await self.loop.create_unix_server(self._factory(config), sock=sock))
-
-    def _factory(self, config: model.StatsSocket) -> Callable[[], Session]:
-        return lambda: Session(self, config)
+            self.servers.append(await self.loop.create_unix_server(self._maker(config), sock=sock))
 
     def close(self) -> None:
         """Ends all sessions and stops listening."""
         for server in self.servers:
             server.close()
-        for session in list(self.sessions):
+        for session in [*self.waiting, *self.sessions]:
             if session.transport is not None:
                 session.transport.abort()
+
+    def enter(self, session: Session) -> None:
+        """Takes a new session in, or lets it wait; beyond the bound it is turned away."""
+        assert session.transport is not None
+        if len(self.sessions) < SESSIONS_MAX:
+            self.sessions.add(session)
+            session.begin()
+            return
+        session.transport.pause_reading()
+        if len(self.waiting) < WAITING_MAX:
+            self.waiting.append(session)
+        else:
+            session.transport.abort()
+
+    def leave(self, session: Session) -> None:
+        """A session has ended: who has waited longest comes in."""
+        if session in self.waiting:
+            self.waiting.remove(session)
+            return
+        self.sessions.discard(session)
+        while self.waiting and len(self.sessions) < SESSIONS_MAX:
+            following = self.waiting.popleft()
+            if following.transport is not None and not following.transport.is_closing():
+                self.sessions.add(following)
+                following.begin()
+
+    def _maker(self, config: model.StatsSocket) -> Callable[[], Session]:
+        return lambda: Session(self, config.level)

@@ -1,0 +1,111 @@
+"""What is said on a stats socket, without the socket: octets in, answers out, byte for byte as HAProxy talks.
+
+A line is a list of commands parted by `;`, ended by LF or CRLF; a backslash takes the next octet as it is, `#` and quotes mean
+nothing. Each answer ends with an empty line, and with `> ` where `prompt` was said. Without it the conversation is over when
+what has come is answered. A line that ends in `<<` brings a payload up to an empty line; no command of ours takes one, so it is
+read and forgotten, never run. One command is run at a time, when the next answer is asked for: a reader that is slow stops
+what it has asked for, too.
+"""
+
+from collections import deque
+from typing import Final
+
+from balancer.admin.table import Talk, execute
+from balancer.observe.info import ProcessInfo
+
+LINE_OCTETS_MAX: Final = 16384
+
+
+def split_commands(line: str) -> list[list[str]]:
+    """The commands of one line, each as its words; an empty one is a command without words."""
+    commands: list[list[str]] = []
+    words: list[str] = []
+    word = ""
+    is_escaped = False
+    for octet in line:
+        if is_escaped:
+            word += octet
+            is_escaped = False
+        elif octet == "\\":
+            is_escaped = True
+        elif octet in "; \t":
+            if word:
+                words.append(word)
+                word = ""
+            if octet == ";":
+                commands.append(words)
+                words = []
+        else:
+            word += octet
+    if word:
+        words.append(word)
+    commands.append(words)
+    return commands
+
+
+class Conversation:
+    """One connection's. It goes on until `is_over`."""
+
+    def __init__(self, info: ProcessInfo, level: str, timeout_s: float) -> None:
+        self.info = info
+        self.talk = Talk(level, timeout_s)
+        self.pending = b""
+        self.commands: deque[list[str]] = deque()
+        self.held: list[list[str]] | None = None  # commands of a line whose payload has not ended
+        self.has_heard_all = False  # the other side sends no more
+
+    def __repr__(self) -> str:
+        return f"<Conversation {self.talk!r} commands={len(self.commands)} pending={len(self.pending)}>"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will be said."""
+        return self.talk.is_over
+
+    def hear(self, data: bytes) -> bool:
+        """Takes octets in; False when a line is longer than any command: the conversation should be cut."""
+        self.pending += data
+        end = self.pending.find(b"\n")
+        return (len(self.pending) if end < 0 else end) <= LINE_OCTETS_MAX
+
+    def end(self) -> None:
+        """The other side has said all; what it has asked is still answered, an unterminated line is dropped."""
+        self.has_heard_all = True
+
+    def answer(self) -> bytes | None:
+        """Runs the next command and returns what to send; None when there is nothing to answer, now or any more."""
+        while not self.is_over:
+            if self.commands:
+                return self._run(self.commands.popleft())
+            end = self.pending.find(b"\n")
+            if end < 0:
+                self.talk.is_over = self.has_heard_all
+                return None
+            line = self.pending[:end].removesuffix(b"\r")
+            self.pending = self.pending[end + 1 :]
+            self._take(line.decode("utf-8", "replace"))
+            if self.held is not None and self.talk.has_prompt:
+                return b"+ "
+        return None
+
+    def _run(self, words: list[str]) -> bytes | None:
+        text = execute(self.talk, self.info, words).encode()
+        if self.is_over:
+            return None
+        if self.talk.has_prompt:
+            return text + b"\n> "
+        # Without a prompt the last answer to what has come is the last of all.
+        self.talk.is_over = not self.commands and not self.pending
+        return text + b"\n"
+
+    def _take(self, line: str) -> None:
+        """Reads one line, of commands or of a payload."""
+        if self.held is None:
+            commands = split_commands(line.removesuffix("<<"))
+            if line.endswith("<<"):
+                self.held = commands
+            else:
+                self.commands.extend(commands)
+        elif not line:
+            self.commands.extend(self.held)
+            self.held = None

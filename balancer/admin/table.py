@@ -1,0 +1,114 @@
+"""The table of commands of the stats socket: words, level, line of help, and the function that does it.
+
+A command is one decorated function; `help` and the answers to what is no command are made from the table. Words that a command
+does not need are ignored, as HAProxy ignores them; a command must be spelled whole and in lower case.
+"""
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from balancer.observe.info import ProcessInfo
+
+USER: Final = "user"
+OPERATOR: Final = "operator"
+ADMIN: Final = "admin"
+LEVELS: Final = (USER, OPERATOR, ADMIN)
+
+PERMISSION_DENIED: Final = "Permission denied\n"
+VALID: Final = "The following commands are valid at this level:\n"
+UNKNOWN: Final = "Unknown command. Please enter one of the following commands only:\n"
+LIKELY: Final = "Unknown command, but maybe one of the following ones is a better match:\n"
+
+LIKELY_MAX: Final = 5
+LIKENESS_MIN: Final = 0.5
+# These close every list.
+ALWAYS: Final = ("help", "prompt", "quit")
+
+
+@dataclass
+class Talk:
+    """What commands see and change of the session in which they were typed."""
+
+    level: str
+    timeout_s: float
+    has_prompt: bool = False
+    is_over: bool = False
+
+    def may(self, level: str) -> bool:
+        """Whether this session may do what asks for `level`."""
+        return LEVELS.index(self.level) >= LEVELS.index(level)
+
+
+Run = Callable[[Talk, ProcessInfo, list[str]], str]
+
+
+@dataclass(frozen=True)
+class Command:
+    """One row of the table."""
+
+    words: tuple[str, ...]
+    level: str
+    usage: str
+    help: str
+    run: Run
+
+
+COMMANDS: Final[dict[tuple[str, ...], Command]] = {}
+
+
+def command(words: str, level: str, usage: str, text: str) -> Callable[[Run], Run]:
+    """Enters a function into the table. It is given the words behind those of the command, and returns the answer."""
+
+    def enter(run: Run) -> Run:
+        key = tuple(words.split())
+        assert key not in COMMANDS, words
+        COMMANDS[key] = Command(key, level, usage, text, run)
+        return run
+
+    return enter
+
+
+def execute(talk: Talk, info: ProcessInfo, words: list[str]) -> str:
+    """Runs one command and returns its answer, without the empty line that ends it."""
+    found = find(words)
+    if found is None:
+        likely = like(words)
+        return LIKELY + listing(likely) if likely else UNKNOWN + listing(list(COMMANDS.values()))
+    if not talk.may(found.level):
+        return PERMISSION_DENIED
+    return found.run(talk, info, words[len(found.words) :])
+
+
+def find(words: list[str]) -> Command | None:
+    """The command that these words begin with; the longest wins."""
+    for length in range(min(len(words), 3), 0, -1):
+        found = COMMANDS.get(tuple(words[:length]))
+        if found is not None:
+            return found
+    return None
+
+
+def like(words: list[str]) -> list[Command]:
+    """What may have been meant: all that begin with the same word, less those whose next words are far off."""
+    if not words:
+        return []
+    same = [each for each in COMMANDS.values() if each.words[0] == words[0] and len(each.words) > 1]
+    if same and len(words) == 1:
+        return same
+    text = " ".join(words[:3]).lower()
+    ranked = sorted(same or COMMANDS.values(), key=lambda each: -_likeness(text, each))
+    near = [each for each in ranked if _likeness(text, each) >= LIKENESS_MIN]
+    return (near or same or ranked)[:LIKELY_MAX]
+
+
+def listing(commands: list[Command]) -> str:
+    """Lines of help in the order of their words; help, prompt and quit come last."""
+    last = [COMMANDS[(name,)] for name in ALWAYS]
+    others = sorted((each for each in commands if each not in last), key=lambda each: each.words)
+    return "".join(f"  {each.usage:<40}: {each.help}\n" for each in [*others, *last])
+
+
+def _likeness(text: str, each: Command) -> float:
+    return difflib.SequenceMatcher(None, text, " ".join(each.words)).ratio()
