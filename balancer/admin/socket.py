@@ -2,7 +2,7 @@
 
 One command is run per turn of the loop, so a long list of them does not hold up the traffic; none is run while the answers
 before it have not been read. A session that is silent for `stats timeout` is closed. As many sessions as `stats maxconn` has
-room for are served; later ones wait, unread, for one of them to end.
+room for are served; later ones wait, their first words unread, for one of them to end.
 """
 
 import asyncio
@@ -31,6 +31,7 @@ class Session(asyncio.Protocol):
         self.timer: asyncio.TimerHandle | None = None
         self.is_blocked = False
         self.is_due = False
+        self.has_turn = False
 
     def __repr__(self) -> str:
         return f"<Session {self.conversation!r} blocked={self.is_blocked}>"
@@ -43,16 +44,23 @@ class Session(asyncio.Protocol):
     def begin(self) -> None:
         """Its turn has come."""
         assert self.transport is not None
+        self.has_turn = True
         self.transport.resume_reading()
         self._arm()
+        self._proceed()
 
     def data_received(self, data: bytes) -> None:
         """Octets of lines."""
-        if self.conversation.hear(data):
+        transport = self.transport
+        if transport is None:
+            return
+        if not self.conversation.hear(data):
+            transport.abort()
+        elif self.has_turn:
             self._arm()
             self._proceed()
-        elif self.transport is not None:
-            self.transport.abort()
+        else:
+            transport.pause_reading()
 
     def eof_received(self) -> bool:
         """The tool sends no more; what it has asked is still answered."""
@@ -90,7 +98,7 @@ class Session(asyncio.Protocol):
         """Gives one answer, and comes back for the next one in the next turn of the loop."""
         self.is_due = False
         transport = self.transport
-        if transport is None or transport.is_closing() or self.is_blocked:
+        if transport is None or transport.is_closing() or self.is_blocked or not self.has_turn:
             return
         answer = self.conversation.answer()
         if answer is not None:
@@ -151,7 +159,6 @@ class StatsSocketServer:
             self.sessions.add(session)
             session.begin()
             return
-        session.transport.pause_reading()
         if len(self.waiting) < WAITING_MAX:
             self.waiting.append(session)
         else:
