@@ -21,6 +21,7 @@ COUNT: Final = re.compile(r"<h1>\s*(-?\d+)\s*</h1>")
 PLUS: Final = re.compile(r'<a [^>]*href="([^"]+)"[^>]*>\s*\+\+\s*</a>')
 LOOPBACK: Final = frozenset(["localhost", "127.0.0.1", "::1"])
 PATIENCE_S: Final = 60.0
+FAILURES_KEPT: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,16 @@ class Loss:
 
 
 @dataclass
+class Failure:
+    """One click without the page that it leads to; the user begins anew."""
+
+    user: int
+    at_s: float
+    what: str
+    cookie: str
+
+
+@dataclass
 class Report:
     """What came of it. Latencies are milliseconds of one click (both requests)."""
 
@@ -57,6 +68,7 @@ class Report:
     requests: int = 0
     seconds: float = 0.0
     errors: dict[str, int] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)  # the first FAILURES_KEPT of them
     lost: list[Loss] = field(default_factory=list)
     moved: list[Loss] = field(default_factory=list)
     servers: dict[str, int] = field(default_factory=dict)
@@ -124,6 +136,9 @@ class _Run:
                     found, after = count_on(page), self._cookie(session)
                 except (aiohttp.ClientError, TimeoutError, PageError) as error:
                     self.errors[_name(error)] += 1
+                    if len(self.report.failures) < FAILURES_KEPT:
+                        at_s = time.monotonic() - self.started_at
+                        self.report.failures.append(Failure(number, at_s, _name(error), before))
                     page = ""
                     continue
                 self.latencies_ms.append((time.monotonic() - begun_at) * 1000.0)
