@@ -19,7 +19,5 @@ class Frontend:
         return f"<Frontend {self.name} {self.status_text()} {self.counters.sessions_cur}/{self.maxconn}>"
 
     def status_text(self) -> str:
-        """OPEN while it accepts, FULL at its maxconn, STOP when stopped."""
-        if self.is_stopped:
-            return "STOP"
-        return "FULL" if self.counters.sessions_cur >= self.maxconn else "OPEN"
+        """OPEN, also at its maxconn as HAProxy 2.6 has it, or STOP when stopped."""
+        return "STOP" if self.is_stopped else "OPEN"
