@@ -17,6 +17,8 @@ from typing import Final
 from program import SyslogReceiver
 from running import BALANCER, free_port, running, wait_until
 
+# How long the server of /slow takes: part of what it is asked to do, not a wait of a test.
+THINKING_S: Final = 0.3
 NO_LINGER: Final = b"\1\0\0\0\0\0\0\0"
 
 
@@ -103,6 +105,17 @@ def _stalls(client: socket.socket, head: bytes, body: bytes) -> bool:
     return _hangs(client, head, body)
 
 
+def _slow(client: socket.socket, head: bytes, body: bytes) -> bool:
+    time.sleep(THINKING_S)
+    return _ok(client, head, body)
+
+
+def _large(client: socket.socket, _head: bytes, _body: bytes) -> bool:
+    client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (64 << 20))
+    client.sendall(bytes(64 << 20))
+    return True
+
+
 def _tunnel(client: socket.socket, _head: bytes, _body: bytes) -> bool:
     client.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n")
     while data := client.recv(4096):
@@ -111,6 +124,12 @@ def _tunnel(client: socket.socket, _head: bytes, _body: bytes) -> bool:
 
 
 SCRIPT: Final[dict[str, Step]] = {
+    "slow": _slow,
+    "large": _large,
+    "part": _hangs,
+    "unproved": _sends(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: no\r\n\r\n"
+    ),
     "": _ok,
     "missing": _sends(b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nlost"),
     "redirect": _sends(b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n"),

@@ -185,7 +185,7 @@ class RequestHead(Head):
             self.host = value
             return True
         if kind == CONNECTION_FIELD:
-            self.connection.extend(list_elements(value))
+            self._take_connection(value)
             return False
         if kind == LENGTH_FIELD:
             return self._length(value)
@@ -323,7 +323,7 @@ class ResponseHead(Head):
             self.cache_control.append(value)
             return True
         if kind == CONNECTION_FIELD:
-            self.connection.extend(list_elements(value))
+            self._take_connection(value)
             return False
         if kind == CODING_FIELD:
             elements = list_elements(value)

@@ -74,6 +74,7 @@ class Head:
         self.minor: int = 1  # of the version as received
         self.kept: list[bytes] = []  # runs of lines to be forwarded, start line excluded
         self.field_octets: int = 0  # names and values, as HAProxy counts them
+        self.uncounted_octets: int = 0  # `close` and `keep-alive`: HAProxy takes them out before it counts
         self.fields_begin: int = 0
         self.content_length: int = -1
         self.is_chunked: bool = False
@@ -130,7 +131,7 @@ class Head:
             return
         if end > run:
             self.kept.append(data[run:end])
-        self.field_octets = int(octets)
+        self.field_octets = int(octets) - self.uncounted_octets
         self._judge_length()
         if self.connection:
             self._remove_nominated()
@@ -138,6 +139,16 @@ class Head:
     def _field(self, kind: int, value: bytes) -> bool:
         """Takes note of a field of interest; False drops its line."""
         raise AssertionError("request and response differ")
+
+    def _take_connection(self, value: bytes) -> None:
+        """Takes note of one Connection line, which never goes on as it is."""
+        elements = list_elements(value)
+        self.connection.extend(elements)
+        others = [element for element in elements if element != b"close" and element != b"keep-alive"]
+        if not others:
+            self.uncounted_octets += len(b"connection") + len(value)
+        elif len(others) < len(elements):
+            self.uncounted_octets += len(value) - len(b", ".join(others))
 
     def _length(self, value: bytes) -> bool:
         number = decimal(value, LENGTH_DIGITS_MAX)

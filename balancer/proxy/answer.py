@@ -148,6 +148,8 @@ class Answer:
     def _pass_interim(self, head: ResponseHead) -> None:
         exchange = self.exchange
         self.interim_octets += head.log_octets()
+        if exchange.target is not None:
+            exchange.target.counters.response(head.status)
         if exchange.head.minor == 1 and not exchange.client.is_gone:
             line = b"HTTP/1.1 %d %s\r\n" % (head.status, head.reason)
             exchange.client.send_head(line + b"".join(head.kept) + b"\r\n")

@@ -115,6 +115,7 @@ class Exchange(Request):
             self.services.wheel.set(self.client, now + limit if limit else 0.0)
         else:
             assert outcome == NO_SERVER
+            backend.counters.connect_errors += 1
             self.enter(phases.QUEUE)
             self.finish(phases.SERVER_ABORT, now)
 
@@ -239,7 +240,9 @@ class Exchange(Request):
             self._assign(now)
             return
         assert self.backend is not None
-        self.server.counters.retries += 1
+        counters = self.server.counters
+        counters.retries += 1
+        counters.sessions_total += 1  # HAProxy counts each attempt as a session of the server
         self.backend.counters.retries += 1
         self._connect(now)
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from balancer.backend.counters import Counters
 from balancer.backend.persistence import NONE
+from balancer.http.framing import CHUNKED
 from balancer.proxy import phase as phases
 from balancer.proxy.phase import Phase
 from balancer.proxy.record import Record
@@ -30,20 +31,25 @@ def timers_ms(exchange: "Exchange") -> tuple[int, int, int]:
 
 def count(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: int, had_slot: bool, now: float) -> None:
     """Raises the counters of frontend, backend and server."""
-    received = exchange.head.log_octets() + exchange.upload.data_octets
+    upload = exchange.upload
+    received = exchange.head.log_octets() + upload.data_octets + (1 if upload.kind == CHUNKED and upload.is_done else 0)
+    answer = exchange.answer
+    is_from_server = answer is not None and answer.has_begun
     total_ms = int((now - exchange.begun_at) * 1000.0 + 0.5)
     frontend = exchange.route.frontend.counters
+    target = exchange.target
     counted: list[Counters] = [frontend]
     if exchange.backend is not None:
         counted.append(exchange.backend.counters)
-        if had_slot and exchange.target is not None:
-            counted.append(exchange.target.counters)
+        if had_slot and target is not None:
+            counted.append(target.counters)
     exchange.services.farm.bytes_out += octets
     queue_ms, connect_ms, response_ms = timers_ms(exchange)
     for counters in counted:
         counters.bytes_in += received
         counters.bytes_out += octets
-        counters.response(status)
+        if is_from_server or target is None or counters is not target.counters:
+            counters.response(status)
         if counters is not frontend:
             if cause == phases.NORMAL:
                 counters.times(queue_ms, connect_ms, response_ms, total_ms)
@@ -52,6 +58,8 @@ def count(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: i
             elif cause in (phases.SERVER_ABORT, phases.SERVER_TIMEOUT, phases.PROXY):
                 if phase is phases.DATA:
                     counters.server_aborts += 1
+                    if cause == phases.SERVER_ABORT:
+                        counters.response_errors += 1
                 elif phase is phases.HEADERS:
                     counters.response_errors += 1
     if cause == phases.PROXY and phase is not phases.HEADERS and phase is not phases.DATA:
@@ -83,7 +91,7 @@ def log(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: int
     record.bytes_read = octets
     record.cause = cause
     record.phase = DASH if cause == phases.NORMAL else phase.letter
-    if cause == phases.CLIENT_ABORT and phase is phases.HEADERS:
+    if cause == phases.CLIENT_ABORT and phase in (phases.CONNECT, phases.HEADERS):
         # HAProxy's D: without abortonclose only a client that breaks off its own body ends a request that waits.
         record.phase = phases.DATA.letter
     record.act = farm.connections_cur
