@@ -20,12 +20,18 @@ BALANCER: Final[tuple[str, ...]] = (sys.executable, "-P", "-m", "balancer")
 PAUSE_S: Final = 0.02
 
 
+_GIVEN: Final[set[int]] = set()
+
+
 def free_port() -> int:
-    """A port on 127.0.0.1 that nobody listens on now."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port on 127.0.0.1 that nobody listens on now; never one that it has given before, which may not be bound yet."""
+    while True:
+        with closing(socket.socket()) as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        if port not in _GIVEN:
+            _GIVEN.add(port)
+            return port
 
 
 def is_serving(port: int, host: str = "127.0.0.1") -> bool:
