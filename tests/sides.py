@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from program import SyslogReceiver
 from running import BALANCER, free_port, running, wait_until
@@ -46,26 +46,24 @@ class ScriptedServer:
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        with client, suppress(OSError):
-            pending = b""
-            while True:
-                while b"\r\n\r\n" not in pending:
-                    data = client.recv(65536)
-                    if not data:
-                        return
-                    pending += data
-                head, _, pending = pending.partition(b"\r\n\r\n")
+        with client, client.makefile("rb") as inbox, suppress(OSError):
+            while head := _head(inbox):
                 self.heads.append(head)
                 length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
-                while length and len(pending) < int(length[1]):
-                    data = client.recv(65536)
-                    if not data:
-                        return
-                    pending += data
-                body, pending = (pending[: int(length[1])], pending[int(length[1]) :]) if length else (b"", pending)
+                body = inbox.read(int(length[1])) if length else b""
+                if re.search(rb"(?i)\r\ntransfer-encoding: *chunked", head):
+                    _head(inbox)  # small chunks without an empty line inside read like one
                 name = head.split(b" ")[1].split(b"?")[0].strip(b"/").decode()
                 if not SCRIPT.get(name, _ok)(client, head, body):
                     return
+
+
+def _head(inbox: BinaryIO) -> bytes:
+    """What comes before the next empty line; empty at the end."""
+    lines: list[bytes] = []
+    while (line := inbox.readline()).strip(b"\r\n"):
+        lines.append(line)
+    return b"".join(lines).rstrip(b"\r\n") if line else b""
 
 
 Step = Callable[[socket.socket, bytes, bytes], bool]

@@ -1,8 +1,8 @@
 """One embedded image: a listener of its own, the site behind it, and faults on request.
 
 An image is UP, FROZEN (as by SIGSTOP: the kernel goes on accepting, nothing is read, nothing is sent), REFUSING (no listener,
-idle connections closed, sessions kept) or DOWN (no listener, connections cut, sessions lost); `_enter` is the only move. An UP
-image may besides be slow, or cut its next answers off in the middle by a reset. Each request is carried out once, at the
+each connection closed with its next answer, sessions kept) or DOWN (no listener, connections cut, sessions lost); `_enter` is the
+only move. An UP image may besides be slow, or cut its next answers off in the middle by a reset. Each request is carried out once, at the
 moment it is complete, whatever happens to its answer. Connections and what each may keep in memory are bounded.
 """
 
@@ -124,7 +124,10 @@ class Image:
             self._enter(ImageState.UP)
 
     async def refuse(self) -> None:
-        """Closes the listener and idle connections, and the others after their answer; sessions wait for `start`."""
+        """Takes what the kernel has accepted, then closes the listener, and each connection with its next answer.
+
+        So a request that crosses the refusal is still answered; sessions wait for `start`.
+        """
         await self.thaw()
         self._enter(ImageState.REFUSING)
 
@@ -157,6 +160,9 @@ class Image:
     def _enter(self, state: ImageState) -> None:
         if state in (ImageState.UP, ImageState.FROZEN) and self._listener is None:
             self._open_listener()
+        if state is ImageState.REFUSING:
+            while self._is_accepting and self._accept():
+                pass
         self.state = state
         if state in (ImageState.REFUSING, ImageState.DOWN):
             self._close_listener()
@@ -202,20 +208,22 @@ class Image:
             asyncio.get_running_loop().remove_reader(self._listener)
             self._is_accepting = False
 
-    def _accept(self) -> None:
+    def _accept(self) -> bool:
+        """Takes one connection from the kernel; whether there was one."""
         assert self._listener is not None
         try:
             accepted = self._listener.accept()[0]
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return
+            return False
         except OSError:  # no descriptor left: the next sweep tries again
             self._stop_accepting()
-            return
+            return False
         accepted.setblocking(False)
         task = asyncio.get_running_loop().create_task(self._connect(accepted))
         self._accepting.add(task)
         task.add_done_callback(self._accepting.discard)
         self._set_accepting()
+        return True
 
     async def _connect(self, accepted: socket.socket) -> None:
         with contextlib.suppress(OSError):  # the client has already left
@@ -305,8 +313,6 @@ class Connection(asyncio.Protocol):
         """Follows the image into its state."""
         if self._image.state is ImageState.DOWN:
             self._cut()
-        elif self._image.state is ImageState.REFUSING and self._is_between_requests():
-            self._close()
         else:
             if self._held is not None and self._image.state is not ImageState.FROZEN:
                 reply, self._held = self._held, None
@@ -377,10 +383,6 @@ class Connection(asyncio.Protocol):
         assert self._transport is not None
         self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NONE)
         self._cut()
-
-    def _is_between_requests(self) -> bool:
-        is_quiet = self._reader.is_waiting_for_a_request() or self._reader.stage is Stage.DEAF
-        return self._phase is Phase.READING and is_quiet
 
     def _close(self) -> None:
         if self._phase is not Phase.OVER:

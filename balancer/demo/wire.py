@@ -105,10 +105,6 @@ class RequestReader:
         """Whether nothing more should be fed before a request is taken."""
         return len(self._inbox) >= INBOX_OCTETS_MAX
 
-    def is_waiting_for_a_request(self) -> bool:
-        """Whether the connection is between two requests."""
-        return self.stage is Stage.HEAD and not self._inbox
-
     def next_request(self) -> Request | None:
         """The next complete request, or None until more is fed."""
         while self.stage in self._steps:

@@ -66,13 +66,23 @@ async def test_dead_image_refuses_and_its_sessions_are_lost(image: Image, wire: 
 async def test_refusing_image_keeps_its_sessions(image: Image, wire: Wire) -> None:
     page = await wire.ask(COUNTER)
     await image.refuse()
-    assert await wire.rest() == b""
     with pytest.raises(ConnectionRefusedError):
         await Wire.open(image)
+    await wire.ask(path_of(page.link(b"++")))
+    assert await wire.rest() == b""
     await image.start()
     again = await Wire.open(image)
     assert (await click(again, page)).count() == 1
     again.close()
+
+
+async def test_refusing_image_serves_whom_the_kernel_had_accepted(image: Image, wire: Wire) -> None:
+    await image.freeze()
+    waiting = await Wire.open(image)
+    waiting.send(b"/")
+    await image.refuse()
+    assert (await waiting.answer()).status == 404
+    assert await waiting.rest() == b""
 
 
 async def test_refusing_image_finishes_what_it_began(image: Image, wire: Wire) -> None:

@@ -64,7 +64,7 @@ def fed(*pieces: bytes) -> tuple[RequestReader, list[Request]]:
 def test_request_is_read_whole(octets: bytes, request_read: Request) -> None:
     reader, found = fed(octets)
     assert found == [request_read]
-    assert reader.is_waiting_for_a_request()
+    assert reader.stage is Stage.HEAD
 
 
 @pytest.mark.parametrize(("octets", "request_read"), READ)
@@ -88,7 +88,7 @@ def test_nonsense_makes_the_reader_deaf_for_good(octets: bytes) -> None:
 def test_long_body_is_counted_and_not_kept() -> None:
     reader, found = fed(b"POST / HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n", *[bytes(1000)] * 1000)
     assert [(request.form, request.body_octets) for request in found] == [(b"", 1_000_000)]
-    assert reader.is_waiting_for_a_request()
+    assert reader.stage is Stage.HEAD
 
 
 PIECES = st.sampled_from([GET, POST, CHUNKED, b"\r\n", b"0", b"GET ", b"\x00", b"x" * 5000])
