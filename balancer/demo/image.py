@@ -330,6 +330,8 @@ class Connection(asyncio.Protocol):
             if request is None:
                 break
             image = self._image
+            if image.state is ImageState.REFUSING:
+                request = request.as_last()
             reply = image.web_server.reply(image.site.answer(request), request, image.wall_clock())
             self._phase = Phase.ANSWERING
             if image.delay_s:
@@ -370,7 +372,7 @@ class Connection(asyncio.Protocol):
         for piece in reply.pieces:
             self._transport.write(piece)
         self._phase = Phase.READING
-        if reply.closes or self._image.state is ImageState.REFUSING:
+        if reply.closes:
             self._close()
 
     def _send_half(self, reply: Reply) -> None:

@@ -10,7 +10,7 @@ import enum
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 HEAD_OCTETS_MAX: Final = 16384
@@ -40,6 +40,10 @@ class Request:
     fields: dict[str, str] = field(default_factory=dict)  # lower-case name -> first value
     form: bytes = b""  # the body, unless it was chunked or longer than FORM_OCTETS_MAX
     body_octets: int = 0
+
+    def as_last(self) -> "Request":
+        """The same request of a client that wants the connection closed after its answer."""
+        return replace(self, fields={**self.fields, "connection": "close"})
 
     @property
     def path(self) -> str:

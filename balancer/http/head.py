@@ -254,9 +254,13 @@ class ResponseHead(Head):
         if not self.error:
             self._scan_fields(self.fields_begin, field_count_max)
 
-    def keeps_alive(self) -> bool:
-        """Whether the server lets its connection be used again."""
-        if self.minor == 0:
+    def keeps_alive(self, method: bytes) -> bool:
+        """Whether the server lets its connection be used again after an answer to that method.
+
+        After anything but GET and HEAD silence is doubt: Swazoo closes then without a word, and a request that crosses the close is
+        lost.
+        """
+        if self.minor == 0 or (method != b"GET" and method != b"HEAD"):
             return b"keep-alive" in self.connection and b"close" not in self.connection
         return not self.connection or b"close" not in self.connection
 

@@ -168,7 +168,7 @@ class Answer:
         body = Body(kind, head.content_length, takes_chunks)
         self.body = body
         self.status = status
-        self.keeps_server = head.keeps_alive() and kind != UNTIL_CLOSE
+        self.keeps_server = head.keeps_alive(request.method) and kind != UNTIL_CLOSE
         if head.is_connection_bound and exchange.channel is not None:
             exchange.channel.is_private = True
         is_delimited = kind == NO_BODY or kind == LENGTH or takes_chunks

@@ -91,6 +91,8 @@ async def test_refusing_image_finishes_what_it_began(image: Image, wire: Wire) -
     await until(lambda: image.counters.requests == 1, "the request was not read")
     await image.refuse()
     assert (await wire.answer()).status == 404
+    wire.send(b"/")
+    assert (await wire.answer()).field(b"Connection") == b"close"
     assert await wire.rest() == b""
 
 

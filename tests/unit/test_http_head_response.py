@@ -110,7 +110,7 @@ def test_the_coding_beats_the_length_and_the_server_is_not_kept() -> None:
         head = ok(*lines)
         assert (head.error, head.is_chunked, head.content_length, head.adds_length) == (0, True, -1, False)
         assert b"".join(head.kept) == b""
-        assert not head.keeps_alive()
+        assert not head.keeps_alive(b"GET")
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,13 @@ def test_equal_lengths_go_on_as_one(lines: list[bytes]) -> None:
     ],
 )
 def test_whether_the_server_keeps_its_connection(raw: bytes, keeps: bool) -> None:
-    assert parse(raw).keeps_alive() == keeps
+    assert parse(raw).keeps_alive(b"GET") == parse(raw).keeps_alive(b"HEAD") == keeps
+
+
+def test_silence_after_another_method_is_doubt() -> None:
+    assert not parse(b"HTTP/1.1 200 OK\r\n\r\n").keeps_alive(b"POST")
+    assert not parse(b"HTTP/1.1 200 OK\r\nConnection: keep-alive, close\r\n\r\n").keeps_alive(b"POST")
+    assert parse(b"HTTP/1.1 200 OK\r\nConnection: Keep-Alive\r\n\r\n").keeps_alive(b"POST")
 
 
 def test_hop_by_hop_fields_stay_behind() -> None:
