@@ -1,9 +1,10 @@
 """One embedded image: a listener of its own, the site behind it, and faults on request.
 
 An image is UP, FROZEN (as by SIGSTOP: the kernel goes on accepting, nothing is read, nothing is sent), REFUSING (no listener,
-each connection closed with its next answer, sessions kept) or DOWN (no listener, connections cut, sessions lost); `_enter` is the
-only move. An UP image may besides be slow, or cut its next answers off in the middle by a reset. Each request is carried out once, at the
-moment it is complete, whatever happens to its answer. Connections and what each may keep in memory are bounded.
+each connection closed with its next answer, sessions kept) or DOWN (no listener, connections cut, sessions lost); `_enter` is
+the only move. An UP image may besides be slow, or cut its next answers off in the middle by a reset. Each request is carried
+out once, at the moment it is complete, whatever happens to its answer. Connections and what each may keep in memory are
+bounded.
 """
 
 import asyncio

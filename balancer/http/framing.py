@@ -52,6 +52,11 @@ FORBIDDEN_TRAILERS: Final = frozenset(
         b"expect",
         b"cache-control",
         b"proxy-connection",
+        b"x-forwarded-for",
+        b"x-forwarded-proto",
+        b"x-forwarded-host",
+        b"x-forwarded-port",
+        b"x-forwarded-server",
     ]
 )
 
@@ -231,7 +236,8 @@ def _are_trailers(lines: bytes) -> bool:
     """Whether these CRLF-ended lines are well-formed fields that a trailer may carry."""
     for line in lines.split(b"\r\n")[:-1]:
         colon = line.find(b":")
-        if colon < 1 or line[:colon].lower() in FORBIDDEN_TRAILERS:
+        # With `_` in place of `-` a server behind may take it for the same name (see fields.py).
+        if colon < 1 or line[:colon].lower().replace(b"_", b"-") in FORBIDDEN_TRAILERS:
             return False
         for octet in line[:colon]:
             if not CLASS[octet] & TCHAR:

@@ -222,7 +222,7 @@ class RequestHead(Head):
         return True
 
     def _judge(self) -> None:
-        if self.minor == 1 and not self.has_host and not self.host_replaced:
+        if self.minor == 1 and not self.has_host:
             self.error = 400
             return
         if self.upgrade:
@@ -257,8 +257,7 @@ class ResponseHead(Head):
     def keeps_alive(self, method: bytes) -> bool:
         """Whether the server lets its connection be used again after an answer to that method.
 
-        After anything but GET and HEAD silence is doubt: Swazoo closes then without a word, and a request that crosses the close is
-        lost.
+        After anything but GET and HEAD silence is doubt: Swazoo closes then without a word, and what crosses the close is lost.
         """
         if self.minor == 0 or (method != b"GET" and method != b"HEAD"):
             return b"keep-alive" in self.connection and b"close" not in self.connection

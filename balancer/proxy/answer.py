@@ -172,7 +172,9 @@ class Answer:
         if head.is_connection_bound and exchange.channel is not None:
             exchange.channel.is_private = True
         is_delimited = kind == NO_BODY or kind == LENGTH or takes_chunks
-        self.keeps_client = is_delimited and not request.wants_close() and not exchange.services.is_stopping
+        # A refusal in the middle of an upload: the rest will not be waited for, and the client is told so.
+        is_refusal = status >= 300 and not exchange.upload.is_done
+        self.keeps_client = is_delimited and not is_refusal and not request.wants_close() and not exchange.services.is_stopping
         parts: list[bytes] = []
         if head.minor == 1:
             parts.append(data[head.start : head.fields_begin])

@@ -28,7 +28,7 @@ WAITING: Final = 4  # accepted beyond maxconn: not read yet
 CLOSED: Final = 5
 
 LINGER_S: Final = 2.0
-LINGER_OCTETS_MAX: Final = 1 << 20
+LINGER_OCTETS_MAX: Final = 1 << 26
 NO_LINGER: Final = struct.pack("ii", 1, 0)
 
 
@@ -322,8 +322,9 @@ class ClientSide(ClientChannel):
         limits = services.limits
         if end == INCOMPLETE:
             self.scanned = len(data)
-            if len(data) - start > limits.head_octets_max or not self._may_be_head(data, start):
-                self._refuse(400, phases.PROXY, now)
+            error = 400 if len(data) - start > limits.head_octets_max else self._line_error(data, start)
+            if error:
+                self._refuse(error, phases.PROXY, now)
             else:
                 self._resume()
             return False
@@ -358,13 +359,13 @@ class ClientSide(ClientChannel):
         limit = self.route.head_timeout_s
         self.services.wheel.set(self, now + limit if limit else 0.0)
 
-    def _may_be_head(self, data: bytes, start: int) -> bool:
-        """Refuses a complete start line that is none without waiting for the rest."""
+    def _line_error(self, data: bytes, start: int) -> int:
+        """The status that refuses a complete start line that is none, without waiting for the rest; 0 while it may be one."""
         line_end = data.find(b"\n", start)
         if line_end < 0:
-            return True
+            return 0
         line = data[start : line_end + 1] + b"host: h\r\n\r\n"
-        return not RequestHead(line, 0, len(line), 1).error
+        return RequestHead(line, 0, len(line), 1).error
 
     def _keep(self, data: bytes) -> None:
         """Keeps what came early; beyond one buffer the client has to wait."""

@@ -430,9 +430,7 @@ class Exchange(Request):
         page: ErrorPage | None = None
         status = -1 if answer is None else answer.status
         if not is_whole and (answer is None or not answer.has_begun):
-            status = status_for(cause, phase)
-            if status == 400 and self.head.error:
-                status = self.head.error
+            status = 400 if self.upload.is_bad else status_for(cause, phase)
             page = self.route.pages.get(status)
         octets = 0 if answer is None else answer.logged_octets()
         if page is not None:

@@ -38,6 +38,8 @@ def count(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: i
     total_ms = int((now - exchange.begun_at) * 1000.0 + 0.5)
     frontend = exchange.route.frontend.counters
     target = exchange.target
+    # Chunks that broke the grammar are the client's fault, whatever was waited for then.
+    is_bad_request = cause == phases.PROXY and (upload.is_bad or (phase is not phases.HEADERS and phase is not phases.DATA))
     counted: list[Counters] = [frontend]
     if exchange.backend is not None:
         counted.append(exchange.backend.counters)
@@ -55,14 +57,14 @@ def count(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: i
                 counters.times(queue_ms, connect_ms, response_ms, total_ms)
             elif cause in (phases.CLIENT_ABORT, phases.CLIENT_TIMEOUT):
                 counters.client_aborts += 1
-            elif cause in (phases.SERVER_ABORT, phases.SERVER_TIMEOUT, phases.PROXY):
+            elif cause in (phases.SERVER_ABORT, phases.SERVER_TIMEOUT, phases.PROXY) and not is_bad_request:
                 if phase is phases.DATA:
                     counters.server_aborts += 1
                     if cause == phases.SERVER_ABORT:
                         counters.response_errors += 1
                 elif phase is phases.HEADERS:
                     counters.response_errors += 1
-    if cause == phases.PROXY and phase is not phases.HEADERS and phase is not phases.DATA:
+    if is_bad_request:
         frontend.request_errors += 1
     elif cause in (phases.CLIENT_ABORT, phases.CLIENT_TIMEOUT) and not exchange.upload.is_done:
         frontend.request_errors += 1

@@ -19,6 +19,9 @@ from balancer.proxy.exchange import Exchange
 TCP_INFO_OCTETS: Final = 128
 BYTES_ACKED_AT: Final = 120  # tcpi_bytes_acked in struct tcp_info (Linux 4.1 and later)
 NO_LINGER: Final = struct.pack("ii", 1, 0)
+# What is read of a connection whose end was a failed write: more than a kernel's receive buffer holds.
+REST_OCTETS: Final = 65536
+REST_READS_MAX: Final = 128
 READABLE: Final = select.POLLIN | select.POLLRDHUP
 
 
@@ -86,11 +89,29 @@ class ServerSide(ServerChannel):
         exchange = self.exchange
         if exchange is not None:
             try:
-                exchange.server_ended(error is None, self.loop.time())
+                if error is not None:
+                    self._take_rest()
+                if self.exchange is not None:
+                    exchange.server_ended(error is None, self.loop.time())
             except Exception as failure:  # noqa: BLE001 - an edge: one fault ends one connection
                 exchange.crash(failure)
             self.exchange = None
         self.transport = None
+
+    def _take_rest(self) -> None:
+        """What the kernel still holds: a server that refuses an upload answers, and then resets what it does not want to read.
+
+        The transport ends at the first write that fails, without a look at what came before the reset.
+        """
+        for _ in range(REST_READS_MAX):
+            try:
+                data = self.sock.recv(REST_OCTETS)
+            except OSError:
+                return
+            exchange = self.exchange
+            if not data or exchange is None or exchange.answer is None:
+                return
+            exchange.answer.arrive(data, self.loop.time())
 
     def pause_writing(self) -> None:
         """The write buffer is full."""

@@ -161,7 +161,8 @@ def test_absolute_form_replaces_host(target: bytes, host: bytes, path: bytes) ->
 def test_absolute_form_still_wants_well_formed_hosts() -> None:
     assert parse(b"GET http://a/ HTTP/1.1\r\nHost: b\r\nHost: b\r\n\r\n").error == 400
     assert parse(b"GET http://a/ HTTP/1.1\r\nHost: b c\r\n\r\n").error == 400
-    assert parse(b"GET http://a/ HTTP/1.1\r\n\r\n").error == 0
+    assert parse(b"GET http://a/ HTTP/1.1\r\n\r\n").error == 400
+    assert parse(b"GET http://a/ HTTP/1.0\r\n\r\n").error == 0
 
 
 def test_options_of_a_bare_authority_becomes_asterisk() -> None:
