@@ -36,6 +36,7 @@ class Arguments:
     maxconn: int = 0
     proxy_maxconn: int = 0
     memory_max_mb: int = 0
+    old_socket: str = ""  # the stats socket of the process whose listening sockets are taken over
     finish_pids: list[int] = field(default_factory=list)
     terminate_pids: list[int] = field(default_factory=list)
     passed_over: list[str] = field(default_factory=list)  # known flags that change nothing yet, for a warning each
@@ -219,8 +220,8 @@ FLAGS: Final[tuple[Flag, ...]] = (
         "-x",
         ONE,
         "<socket>",
-        _passes_over("'-x': listening sockets are not taken from another process yet, they are bound anew"),
-        "listening sockets from another process: not supported yet",
+        _keeps_text("old_socket"),
+        "takes the listening sockets of the process behind that stats socket",
     ),
     Flag("-L", ONE, "<name>", _ignores, "the name among peers: ignored, there are no peers"),
     Flag("-cc", ONE, "<condition>", _refuses, "evaluates a condition: not supported yet"),

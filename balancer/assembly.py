@@ -45,4 +45,5 @@ def assemble(facts: Facts) -> Parts:
     facts.loop.run_until_complete(exporter.start())
     listeners = [(listener.frontend, listener.bind, listener.socket) for listener in facts.listeners]
     worker = Worker(config, facts.loop, listeners, announcer, access_logs, farm, exporter)
-    return Parts(worker, logger, announcer, StatsSocketServer(info, facts.loop))
+    stats = StatsSocketServer(info, facts.loop, [listener.socket for listener in facts.listeners])
+    return Parts(worker, logger, announcer, stats)

@@ -160,6 +160,7 @@ class StatsSocket:
     gid: int  # -1: unchanged
     level: str
     origin: Origin
+    exposes_listeners: bool = False
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from typing import Final, Protocol
 
 import uvloop
 
-from balancer import daemon, limits, model, privileges, service, sockets
+from balancer import daemon, limits, model, privileges, service, sockets, takeover
 from balancer.arguments import Arguments
 from balancer.backend.events import EventLog
 from balancer.messages import Messages
@@ -147,7 +147,10 @@ def _open_all(config: model.Model, arguments: Arguments, messages: Messages) -> 
     config = replace(config, process=replace(config.process, maxconn=settled.maxconn))
     predecessors = arguments.finish_pids + arguments.terminate_pids
     try:
-        listeners = sockets.open_listeners(config.frontends, settled.maxconn, is_successor=bool(predecessors))
+        taken = takeover.take(arguments.old_socket) if arguments.old_socket else []
+        listeners = sockets.open_listeners(config.frontends, settled.maxconn, bool(predecessors), taken)
+    except takeover.TakeoverError as error:
+        raise StartError(f"Failed to get the sockets from the old process! ({error})") from error
     except sockets.BindError as error:
         raise StartError(*error.texts, "[balancer.main()] Some protocols failed to start their listeners! Exiting.") from error
     stats = _open_stats(config.process.stats_sockets, bool(predecessors), arguments, messages)
@@ -212,7 +215,7 @@ def _serve(start: _Start, arguments: Arguments, messages: Messages, assemble: As
     running = service.Service(parts.traffic, parts.log, parts.announcer, messages, loop, bound_s, notifier)
     if start.pid_descriptor != -1:
         daemon.write_pid(start.pid_descriptor, os.getpid())
-    _relieve_predecessors(arguments)
+    _relieve_predecessors(arguments, [listener.socket for listener in start.listeners])
     _drop_privileges(start.config.process, arguments, messages)
     running.install_signal_handlers()
     loop.run_until_complete(_start_parts(parts, start))
@@ -250,11 +253,14 @@ def _drop_privileges(process: model.Global, arguments: Arguments, messages: Mess
         messages.warning(f"not root: passed over for want of privilege: {', '.join(passed_over)}.")
 
 
-def _relieve_predecessors(arguments: Arguments) -> None:
-    """Tells those whose ports this process now shares to go.
+def _relieve_predecessors(arguments: Arguments, listening: list[socket.socket]) -> None:
+    """Tells those whose ports this process now shares to go, once nobody waits in their backlogs any more.
 
     Before the drop, since afterwards root's processes would not listen; what connects meanwhile waits in our backlog.
     """
+    if arguments.finish_pids or arguments.terminate_pids:
+        takeover.steer(listening)
+        takeover.wait_for_backlogs(listening)
     for pids, number in ((arguments.finish_pids, signal.SIGUSR1), (arguments.terminate_pids, signal.SIGTERM)):
         for pid in pids:
             try:

@@ -44,12 +44,15 @@ class BindError(Exception):
         self.texts = texts
 
 
-def open_listeners(frontends: Iterable[model.Frontend], maxconn: int, is_successor: bool) -> list[Listener]:
-    """Binds every address of every enabled frontend and listens on it.
+def open_listeners(
+    frontends: Iterable[model.Frontend], maxconn: int, is_successor: bool, taken: Iterable[socket.socket] = ()
+) -> list[Listener]:
+    """Binds every address of every enabled frontend and listens on it; what was `taken` over is used as it is.
 
-    A successor may share a port with those it takes over from. Raises BindError with one text per address that was
-    refused; no socket stays open then.
+    A successor may share a port with those it takes over from. What was taken and has no use here is closed. Raises BindError
+    with one text per address that was refused; no socket stays open then.
     """
+    inherited = {_address(each): each for each in taken}
     listeners: list[Listener] = []
     errors: list[str] = []
     for frontend in frontends:
@@ -57,9 +60,12 @@ def open_listeners(frontends: Iterable[model.Frontend], maxconn: int, is_success
             continue
         for bind in frontend.binds:
             try:
-                listeners.append(Listener(frontend, bind, _bind(bind, is_successor)))
+                own = inherited.pop((bind.host or ("::" if bind.is_ipv6 else "0.0.0.0"), bind.port), None)
+                listeners.append(Listener(frontend, bind, own or _bind(bind, is_successor)))
             except OSError as error:
                 errors.append(_bind_text(frontend, bind, "bind", error))
+    for unused in inherited.values():
+        unused.close()
     for listener in [] if errors else listeners:
         backlog = min(listener.bind.maxconn or listener.frontend.maxconn or maxconn, BACKLOG_MAX)
         try:
@@ -133,6 +139,13 @@ def _bind(bind: model.Bind, is_successor: bool) -> socket.socket:
         bound.close()
         raise
     return bound
+
+
+def _address(taken: socket.socket) -> tuple[str, int]:
+    """Host and port of a TCP socket; a socket of another family has none and fits no `bind`."""
+    taken.setblocking(False)
+    name = taken.getsockname()
+    return (name[0], name[1]) if taken.family in (socket.AF_INET, socket.AF_INET6) else (str(name), -1)
 
 
 def _bind_text(frontend: model.Frontend, bind: model.Bind, verb: str, error: OSError) -> str:

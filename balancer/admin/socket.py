@@ -6,6 +6,7 @@ room for are served; later ones wait, their first words unread, for one of them 
 """
 
 import asyncio
+import contextlib
 import socket
 from collections import deque
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import balancer.admin.commands
 import balancer.admin.servers  # noqa: F401 - both enter their commands into the table
 from balancer import model
 from balancer.admin.conversation import Conversation
+from balancer.admin.handover import GETSOCKS, give
 from balancer.observe.info import ProcessInfo
 
 SESSIONS_MAX: Final = 10  # HAProxy's default of `stats maxconn`
@@ -24,14 +26,16 @@ WAITING_MAX: Final = 128
 class Session(asyncio.Protocol):
     """One connection. It waits for its turn, talks, and is closed by either side."""
 
-    def __init__(self, server: "StatsSocketServer", level: str) -> None:
+    def __init__(self, server: "StatsSocketServer", config: model.StatsSocket) -> None:
         self.server = server
-        self.conversation = Conversation(server.info, level, server.timeout_s)
+        self.hands_over = config.exposes_listeners and config.level == "admin"
+        self.conversation = Conversation(server.info, config.level, server.timeout_s)
         self.transport: asyncio.Transport | None = None
         self.timer: asyncio.TimerHandle | None = None
         self.is_blocked = False
         self.is_due = False
         self.has_turn = False
+        self.giving: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
         return f"<Session {self.conversation!r} blocked={self.is_blocked}>"
@@ -54,13 +58,29 @@ class Session(asyncio.Protocol):
         transport = self.transport
         if transport is None:
             return
-        if not self.conversation.hear(data):
+        if data == GETSOCKS:
+            # As HAProxy: who may not have them is left without a word.
+            transport.pause_reading()
+            if self.hands_over:
+                self.giving = self.server.loop.create_task(self._give())
+            else:
+                transport.close()
+        elif not self.conversation.hear(data):
             transport.abort()
         elif self.has_turn:
             self._arm()
             self._proceed()
         else:
             transport.pause_reading()
+
+    async def _give(self) -> None:
+        """Hands the listening sockets over, in a thread of its own: the exchange waits for the other side."""
+        assert self.transport is not None
+        with self.transport.get_extra_info("socket").dup() as twin:
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(give, twin, self.server.listening)
+        if self.transport is not None:
+            self.transport.close()
 
     def eof_received(self) -> bool:
         """The tool sends no more; what it has asked is still answered."""
@@ -128,9 +148,10 @@ class Session(asyncio.Protocol):
 class StatsSocketServer:
     """All stats sockets of a process."""
 
-    def __init__(self, info: ProcessInfo, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, info: ProcessInfo, loop: asyncio.AbstractEventLoop, listening: list[socket.socket]) -> None:
         self.info = info
         self.loop = loop
+        self.listening = listening  # the traffic's sockets, for a successor
         self.timeout_s = info.config.process.stats_timeout_s
         self.sessions: set[Session] = set()
         self.waiting: deque[Session] = deque()
@@ -177,4 +198,4 @@ class StatsSocketServer:
                 following.begin()
 
     def _maker(self, config: model.StatsSocket) -> Callable[[], Session]:
-        return lambda: Session(self, config.level)
+        return lambda: Session(self, config)

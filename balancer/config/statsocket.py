@@ -26,6 +26,7 @@ class StatsSocketDraft:
     uid: int = -1
     gid: int = -1
     level: str = LEVEL_DEFAULT
+    exposes_listeners: bool = False
 
 
 def parse_stats_socket(statement: Statement) -> StatsSocket:
@@ -43,7 +44,7 @@ def parse_stats_socket(statement: Statement) -> StatsSocket:
         )
     if len(path.encode("utf-8", "surrogateescape")) > PATH_OCTETS_MAX:
         raise Refusal(f"'stats socket' expects a path of at most {PATH_OCTETS_MAX} octets (got '{path}')")
-    return StatsSocket(path, draft.mode, draft.uid, draft.gid, draft.level, statement.origin)
+    return StatsSocket(path, draft.mode, draft.uid, draft.gid, draft.level, statement.origin, draft.exposes_listeners)
 
 
 def _mode(draft: StatsSocketDraft, statement: Statement) -> None:
@@ -73,6 +74,11 @@ def _group(draft: StatsSocketDraft, statement: Statement) -> None:
     draft.gid = ids.group_id(statement.text("the name of a group"))
 
 
+def _expose_fd(draft: StatsSocketDraft, statement: Statement) -> None:
+    statement.choice({"listeners": ""})
+    draft.exposes_listeners = True
+
+
 STATS_ROWS: Final[tuple[Keyword[StatsSocketDraft], ...]] = (
     works("mode", "t", "the socket's mode, octal", _mode, value_count=1),
     works("level", "t", "user, operator or admin; operator", _level, value_count=1),
@@ -80,5 +86,6 @@ STATS_ROWS: Final[tuple[Keyword[StatsSocketDraft], ...]] = (
     works("gid", "t", "the number of the socket's group", _gid, value_count=1),
     works("user", "t", "the name of the socket's owner", _user, value_count=1),
     works("group", "t", "the name of the socket's group", _group, value_count=1),
+    works("expose-fd", "t", "`listeners`: hands the listening sockets to a successor (`-x`)", _expose_fd, value_count=1),
 )
 STATS_TABLE: Final[Table[StatsSocketDraft]] = Table((*STATS_ROWS, *STATS_OPTIONS))

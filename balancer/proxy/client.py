@@ -294,8 +294,8 @@ class ClientSide(ClientChannel):
     # --- the worker's calls --------------------------------------------------------------------------------------------
 
     def close_if_idle(self) -> None:
-        """A soft stop: a connection between two requests has nothing to lose."""
-        if self.state == IDLE and not self.pending:
+        """A soft stop: a connection between two requests has nothing to lose; a new one may have its first under way."""
+        if self.state == IDLE and not self.pending and self.request_count:
             self._close()
 
     # --- heads ---------------------------------------------------------------------------------------------------------

@@ -60,6 +60,21 @@ class Listener:
         self.close()
         self.sock.close()
 
+    def drain(self) -> list[socket.socket]:
+        """Takes whoever still waits in the backlog, then shuts: a soft stop resets nobody."""
+        self.close()
+        waiting: list[socket.socket] = []
+        self.sock.setblocking(False)
+        while True:
+            try:
+                accepted = self.sock.accept()[0]
+            except OSError:  # nobody waits; or no descriptor is left, and the rest cannot be had
+                break
+            accepted.setblocking(False)
+            waiting.append(accepted)
+        self.sock.close()
+        return waiting
+
     async def opened(self) -> None:
         """Returns when the first `open` has come through."""
         if self.opening is not None:

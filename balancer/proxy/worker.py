@@ -75,7 +75,7 @@ class Doors(Gate):
         self.lacks_descriptors = False
         frontend.counters.session_ends()
         self.farm.connection_ends()
-        if was_full and not self.is_closed:
+        if was_full:
             self._let_in()
 
     def _count(self, client: ClientSide) -> None:
@@ -118,7 +118,7 @@ class Doors(Gate):
             else:
                 still.append(client)
         self.waiting = still
-        for listener in self.listeners:
+        for listener in [] if self.is_closed else self.listeners:
             if not listener.wants_open and self._has_room(listener.route.frontend):
                 listener.open()
 
@@ -142,6 +142,7 @@ class Worker(Services):
         self.doors = Doors(farm, loop, events)
         self.checks = Checks(farm, loop, events)
         self.sweep_handle: asyncio.TimerHandle | None = None
+        self.adopting: set[asyncio.Task[None]] = set()  # connections from the backlogs at a soft stop
         self.purge_at: float = 0.0
         self.service = service
         routes: dict[str, Route] = {}
@@ -166,14 +167,24 @@ class Worker(Services):
         self.is_stopping = True
         self.doors.is_closed = True
         for listener in self.doors.listeners:
-            listener.shut()
+            for waiting in listener.drain():
+                task = self.loop.create_task(self._adopt(listener.route, waiting))
+                self.adopting.add(task)
+                task.add_done_callback(self.adopting.discard)
         self.checks.stop()
         for client in list(self.doors.clients):
             client.close_if_idle()
 
+    async def _adopt(self, route: Route, accepted: socket.socket) -> None:
+        """Serves a connection that was taken from the backlog."""
+        try:
+            await self.loop.connect_accepted_socket(lambda: self._make_client(route), accepted)
+        except OSError:
+            accepted.close()  # the client has left
+
     async def wait_stopped(self) -> None:
         """Returns when no client connection is left."""
-        while self.doors.clients:
+        while self.doors.clients or self.doors.waiting or self.adopting:
             await asyncio.sleep(GRAIN_S)
 
     def abort(self) -> None:

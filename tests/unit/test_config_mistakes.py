@@ -295,7 +295,7 @@ def test_a_section_that_is_refused_says_why(tmp_path: Path, text: str, alert: st
         ("backend b\n option tcpka\n", "'option tcpka' is known to HAProxy and has no effect here"),
         ("backend b\n server s 127.0.0.1:1 tfo\n", "'server b/s' : 'tfo' is known to HAProxy and has no effect here"),
         ("global\n tune.maxaccept 3\n", "'tune.maxaccept' is known to HAProxy and has no effect here"),
-        ("global\n stats socket /x expose-fd listeners\n", "'expose-fd' is known to HAProxy and has no effect here"),
+        ("global\n stats socket /x severity-output none\n", "'severity-output' is known to HAProxy and has no effect here"),
         ("global\n log 127.0.0.1 format rfc3164 local0\n", "is written without the name of the host"),
         ("resolvers r\n nameserver a 1.2.3.4:53\n", "section 'resolvers' has no effect"),
         (

@@ -21,7 +21,8 @@ LAYERS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("admin", ("admin",)),
     (
         "process",
-        ("arguments", "daemon", "form", "limits", "messages", "privileges", "process", "service", "sockets", "states"),
+        ("arguments", "daemon", "form", "limits", "messages", "privileges", "process", "service", "sockets", "states",
+            "takeover"),
     ),
     ("main", ("assembly", "main", "__main__")),
 )

@@ -76,7 +76,8 @@ def test_verbose_wins_over_quiet_whatever_asked_for_it() -> None:
 def test_what_changes_nothing_yet_is_named_and_not_silently_ignored() -> None:
     arguments = parse(["-Ws", "-S", "/run/master.sock", "-x", "/run/old.sock", "-L", "me", "-dMno-merge", "-dKall", "-dr"])
     assert arguments.master == "-Ws"
-    assert [text.split(":")[0] for text in arguments.passed_over] == ["'-Ws'", "'-S'", "'-x'"]
+    assert [text.split(":")[0] for text in arguments.passed_over] == ["'-Ws'", "'-S'"]
+    assert arguments.old_socket == "/run/old.sock"
 
 
 def test_the_usage_text_has_a_line_for_each_flag() -> None:
