@@ -6,6 +6,7 @@ bytes. Nothing here opens a file, resolves a name or knows a socket.
 """
 
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
 # Syslog severities (RFC 5424 6.2.1), the numbers that HAProxy's level names stand for.
@@ -61,6 +62,15 @@ class Bind:
     maxconn: int
     name: str
     origin: Origin
+
+
+@dataclass(frozen=True)
+class AddressField:
+    """`option forwardfor` or `originalto`: the field that carries an address. `name` in lower case."""
+
+    name: bytes
+    exempt: IPv4Network | IPv6Network | None  # addresses that are not told
+    yields: bool  # not added where the client sent one
 
 
 @dataclass(frozen=True)
@@ -123,6 +133,12 @@ class Frontend:
     disabled: bool
     is_listen: bool
     origin: Origin
+    connections: str = ""  # "keep-alive", "server-close", "close"; "": the backend's word counts
+    forwardfor: AddressField | None = None
+    originalto: AddressField | None = None
+    monitor_uri: bytes = b""
+    dontlog_normal: bool = False
+    log_separate_errors: bool = False
 
 
 @dataclass(frozen=True)
@@ -148,6 +164,14 @@ class Backend:
     disabled: bool
     is_listen: bool
     origin: Origin
+    connections: str = ""
+    pretend_keepalive: bool = False
+    forwardfor: AddressField | None = None
+    originalto: AddressField | None = None
+    http_reuse: str = ""  # "": what docs/differences.md says
+    abortonclose: bool = False
+    allbackups: bool = False
+    persist: bool = False
 
 
 @dataclass(frozen=True)

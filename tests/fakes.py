@@ -15,10 +15,11 @@ from balancer.backend.backend import Backend, Request
 from balancer.backend.farm import Farm
 from balancer.backend.server import Server
 from balancer.http.errors import PAGES
-from balancer.proxy.channels import ClientChannel, Connecting, Limits, Route, ServerChannel
+from balancer.proxy.channels import ClientChannel, Connecting, Limits, ServerChannel
 from balancer.proxy.deadlines import GRAIN_S, Wheel
 from balancer.proxy.exchange import Exchange
 from balancer.proxy.record import AccessLog, Record
+from balancer.proxy.route import Route
 from balancer.proxy.services import Services
 
 START_S: Final = 1000.0

@@ -56,7 +56,12 @@ class Backend:
         self.servers: list[Server] = [Server(server, config.name, now) for server in config.servers]
         self.backups: list[Server] = [server for server in self.servers if server.is_backup]
         self.algorithm: Algorithm = ALGORITHMS[config.balance]([server for server in self.servers if not server.is_backup])
-        self.persistence: Persistence | None = None if config.cookie is None else Persistence(config.cookie, self.servers)
+        # With `option allbackups` the backups have an order, too; without, the first usable one serves alone.
+        self.all_backups: Algorithm | None = ALGORITHMS[config.balance](self.backups) if config.allbackups else None
+        cookie = config.cookie
+        self.persistence: Persistence | None = None
+        if cookie is not None:
+            self.persistence = Persistence(cookie, self.servers, config.persist)
         self.queue = Queue()
         self.fullconn: int = config.maxconn  # the farm fills in what the file leaves out
         self.changed_at: float = now
@@ -87,13 +92,16 @@ class Backend:
     def assign(self, request: Request, now: float) -> int:
         """Gives the request a server and its slot (ASSIGNED), a place in a queue (QUEUED), or neither (NO_SERVER)."""
         bound = request.bound_to
-        if bound is not None and request.avoid is not bound and bound.is_usable() and not bound.is_queue_full():
+        is_open = bound is not None and (bound.is_usable() or self.config.persist)
+        if bound is not None and request.avoid is not bound and is_open and not bound.is_queue_full():
             if bound.has_slot() and bound.queue.length == 0:
                 self._take(request, bound, now)
                 return ASSIGNED
             self._wait(request, bound.queue, bound.counters, now)
             return QUEUED
         server = self.algorithm.next(request.avoid)
+        if server is None and self.all_backups is not None and self.active_count() == 0:
+            server = self.all_backups.next(request.avoid)
         if server is None:
             if self.active_count() == 0:
                 server = self._first_backup()
@@ -155,6 +163,8 @@ class Backend:
         """Brings order, queues and sums up to date after a transition or a new weight."""
         if not server.is_backup:
             self.algorithm.changed(server)
+        elif self.all_backups is not None:
+            self.all_backups.changed(server)
         is_up = server.is_up()
         if is_up != was_up:
             server.state_changed(now, was_up)
@@ -204,4 +214,6 @@ class Backend:
         return None
 
     def _serves_new(self, server: Server) -> bool:
-        return not server.is_backup or (self.active_count() == 0 and self._first_backup() is server)
+        if not server.is_backup:
+            return True
+        return self.active_count() == 0 and (self.all_backups is not None or self._first_backup() is server)

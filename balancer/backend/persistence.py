@@ -34,15 +34,19 @@ class Verdict:
 
 
 class Persistence:
-    """The `cookie` line of one backend, with every Set-Cookie line it can produce made beforehand."""
+    """The `cookie` line of one backend, with every Set-Cookie line it can produce made beforehand.
 
-    def __init__(self, rule: model.CookieRule, servers: list[Server]) -> None:
+    `is_forced` is `option persist`: a cookie leads to its server even when that is down.
+    """
+
+    def __init__(self, rule: model.CookieRule, servers: list[Server], is_forced: bool = False) -> None:
         self.rule = rule
         self.name: bytes = rule.name
         self.indirect: bool = rule.indirect
         self.nocache: bool = rule.nocache
         self.postonly: bool = rule.postonly
         self.preserve: bool = rule.preserve
+        self.is_forced: bool = is_forced
         self.by_value: dict[bytes, Server] = {}
         self.twins: dict[bytes, list[Server]] = {}  # the others of one value, in order: the first usable one serves
         self.set_cookie_lines: dict[bytes, bytes] = {}
@@ -87,6 +91,8 @@ class Persistence:
                         letter = INVALID
                 elif server.is_usable():
                     return Verdict(server, VALID)
+                elif self.is_forced:
+                    return Verdict(server, DOWN)
                 else:
                     letter = DOWN
                     for twin in self.twins.get(value, NOBODY):

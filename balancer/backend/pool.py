@@ -16,6 +16,7 @@ class Connection:
     def __init__(self) -> None:
         self.is_pooled: bool = False
         self.idle_since: float = 0.0
+        self.use_count: int = 0  # requests that were sent on it
 
     def is_fresh(self) -> bool:
         """Whether neither octets nor an end wait on the socket: one non-blocking look."""
@@ -33,9 +34,12 @@ class Pool:
         self.size_max = size_max
         self.idle: list[Connection] = []
 
-    def take(self) -> Connection | None:
-        """A connection that was idle and fresh a moment ago; stale ones met on the way are closed."""
-        while self.idle:
+    def take(self, uses_min: int = 0) -> Connection | None:
+        """A connection that was idle and fresh a moment ago; stale ones met on the way are closed.
+
+        The newest is looked at first; one with fewer uses than asked for stays, and so do those behind it.
+        """
+        while self.idle and self.idle[-1].use_count >= uses_min:
             connection = self.idle.pop()
             connection.is_pooled = False
             if connection.is_fresh():

@@ -6,7 +6,7 @@ the fields is a copy of the settings. Nothing of a draft outlives the load.
 
 from dataclasses import dataclass, field, replace
 
-from balancer.model import Bind, CookieRule, LogTarget, Origin, StatsSocket
+from balancer.model import AddressField, Bind, CookieRule, LogTarget, Origin, StatsSocket
 
 
 @dataclass
@@ -118,6 +118,17 @@ class Settings:
     maxconn: int = 0
     fullconn: int = 0
     disabled: bool = False
+    forwardfor: AddressField | None = None
+    originalto: AddressField | None = None
+    connections: str = ""  # "keep-alive", "server-close", "close"; "" where nothing is said
+    pretend_keepalive: bool = False
+    http_reuse: str = ""
+    abortonclose: bool = False
+    allbackups: bool = False
+    persist: bool = False
+    dontlog_normal: bool = False
+    log_separate_errors: bool = False
+    monitor_uri: bytes = b""
 
     def timeout_s(self, name: str) -> float:
         """The timeout in seconds, 0.0 where none was given."""

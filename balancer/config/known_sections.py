@@ -120,7 +120,7 @@ OPTIONS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
             (
                 NO_EFFECT,
                 "it only changes what is logged or counted",
-                "contstats dontlog-normal log-separate-errors logasap socket-stats",
+                "contstats logasap socket-stats",
             ),
             (NO_EFFECT, LOG_ONLY, "httpslog"),
         ),
@@ -129,27 +129,22 @@ OPTIONS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
         "DB",
         (
             (REFUSED, "what is malformed is answered 502", "accept-invalid-http-response"),
-            (REFUSED, "only the first usable backup server is used", "allbackups"),
-            (REFUSED, "", "checkcache persist prefer-last-server transparent"),
+            (REFUSED, "", "checkcache prefer-last-server transparent"),
             (
                 REFUSED,
                 NO_HEALTH,
                 "external-check httpchk ldap-check mysql-check pgsql-check redis-check smtpchk spop-check ssl-hello-chk "
                 "tcp-check",
             ),
-            (NO_EFFECT, "the work of a server goes on when its client leaves", "abortonclose"),
             (NO_EFFECT, NAMES_KEPT, "h1-case-adjust-bogus-server"),
-            (NO_EFFECT, KERNEL, "http-pretend-keepalive srvtcpka tcp-smart-connect"),
+            (NO_EFFECT, KERNEL, "srvtcpka tcp-smart-connect"),
             (NO_EFFECT, "only changes of a server's state are logged", "log-health-checks"),
         ),
     ),
     (
         "DFB",
         (
-            (REFUSED, "let the web server in front add the client's address", "forwardfor originalto"),
             (REFUSED, "names of fields that are no tokens are refused, others pass", "http-restrict-req-hdr-names"),
-            (NO_EFFECT, "it is how connections are used anyway", "http-keep-alive"),
-            (NO_EFFECT, "connections are kept and every request is judged on its own", "http-server-close httpclose"),
             (NO_EFFECT, "bodies are streamed", "http-buffer-request http-no-delay"),
             (NO_EFFECT, KERNEL, "independent-streams nolinger splice-auto splice-request splice-response tcpka"),
             (NO_EFFECT, LOG_ONLY, "tcplog"),
@@ -168,7 +163,7 @@ OPTIONS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
 NOT_NEGATABLE: Final[frozenset[str]] = frozenset(
     "option " + word
     for word in (
-        "external-check forwardfor http-restrict-req-hdr-names httpchk httpslog ldap-check mysql-check originalto pgsql-check "
+        "external-check http-restrict-req-hdr-names httpchk httpslog ldap-check mysql-check pgsql-check "
         "redis-check smtpchk spop-check ssl-hello-chk tcp-check tcplog tcpka forceclose http-tunnel http_proxy"
     ).split()
 )
@@ -185,7 +180,7 @@ PROXY_GROUPS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
         "DF",
         (
             (REFUSED, "connections are limited by their number: 'maxconn'", "rate-limit"),
-            (REFUSED, "", "monitor-uri unique-id-header"),
+            (REFUSED, "", "unique-id-header"),
             (NO_EFFECT, LOG_ONLY, "error-log-format log-format log-format-sd unique-id-format"),
             (NO_EFFECT, KERNEL, "backlog clitcpka-cnt clitcpka-idle clitcpka-intvl"),
             (
@@ -199,11 +194,6 @@ PROXY_GROUPS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
         "DB",
         (
             (REFUSED, NO_HEALTH, "external-check http-check tcp-check"),
-            (
-                REFUSED,
-                "leave it out: a kept connection is shared by the rules of docs/differences.md",
-                "http-reuse",
-            ),
             (REFUSED, "", "http-send-name-header persist source transparent"),
             (REFUSED, "states of servers are not kept over a restart", "load-server-state-from-file"),
             (NO_EFFECT, "states of servers are not kept over a restart", "server-state-file-name"),
@@ -237,7 +227,7 @@ PROXY_GROUPS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
             (REFUSED, NO_CONDITIONS, "acl"),
             (REFUSED, NO_RULES, "http-after-response http-response tcp-request tcp-response"),
             (REFUSED, "let the web server in front compress", "compression"),
-            (REFUSED, "use 'errorfile'", "errorfiles errorloc errorloc302 errorloc303 http-error"),
+            (REFUSED, "use 'errorfile'", "errorfiles http-error"),
             (NO_EFFECT, "no mail is sent; watch the log or the metrics", "email-alert"),
             (NO_EFFECT, "the tag of 'global' is used", "log-tag"),
             (NO_EFFECT, ONE_THREAD, "bind-process"),

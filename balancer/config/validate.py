@@ -163,6 +163,12 @@ def _frontend(process: GlobalDraft, proxy: ProxyDraft, number: int) -> Frontend:
         disabled=settings.disabled,
         is_listen=proxy.letter == "L",
         origin=proxy.origin,
+        connections=settings.connections,
+        forwardfor=settings.forwardfor,
+        originalto=settings.originalto,
+        monitor_uri=settings.monitor_uri,
+        dontlog_normal=settings.dontlog_normal,
+        log_separate_errors=settings.log_separate_errors,
     )
 
 
@@ -199,4 +205,12 @@ def _backend(process: GlobalDraft, proxy: ProxyDraft, number: int) -> Backend:
         disabled=settings.disabled,
         is_listen=proxy.letter == "L",
         origin=proxy.origin,
+        connections=settings.connections,
+        pretend_keepalive=settings.pretend_keepalive,
+        forwardfor=settings.forwardfor,
+        originalto=settings.originalto,
+        http_reuse=settings.http_reuse,
+        abortonclose=settings.abortonclose,
+        allbackups=settings.allbackups,
+        persist=settings.persist,
     )

@@ -65,6 +65,16 @@ def _built_in(status: int) -> ErrorPage:
 PAGES: Final = {status: _built_in(status) for status in _REASONS}
 
 
+def ready_page() -> ErrorPage:
+    """What `monitor-uri` answers while the section serves."""
+    body = b"<html><body><h1>200 OK</h1>\nService ready.\n</body></html>\n"
+    head = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\ncache-control: no-cache\r\ncontent-type: text/html\r\n" % len(body)
+    return ErrorPage(200, head + b"\r\n", head + b"connection: close\r\n\r\n", body, 0, False)
+
+
+READY: Final = ready_page()
+
+
 def page_from_file(status: int, raw: bytes) -> ErrorPage:
     """The page of an `errorfile`: sent as it is; the connection closes if the file says so or gives no length.
 

@@ -90,8 +90,11 @@ class RequestHead(Head):
         """The head's size as HAProxy's `bin` counts it."""
         return 20 + len(self.method) + len(self.target) + 8 + self.field_octets + 1
 
-    def forwarded(self, fallback_host: bytes, cut_cookie: bytes) -> bytes:
-        """The head for the server. `cut_cookie` names the cookie to be removed (`indirect`), b"" for none."""
+    def forwarded(self, fallback_host: bytes, cut_cookie: bytes, added: bytes = b"") -> bytes:
+        """The head for the server, with `added` field lines behind the client's.
+
+        `cut_cookie` names the cookie to be removed (`indirect`), b"" for none.
+        """
         parts: list[bytes] = []
         if self.minor == 1 and not self.host_replaced:
             parts.append(self.data[self.start : self.line_end + 2])
@@ -107,6 +110,8 @@ class RequestHead(Head):
             parts.extend(self.kept)
         if self.adds_length:
             parts.append(b"content-length: %d\r\n" % self.content_length)
+        if added:
+            parts.append(added)
         if self.upgrade:
             parts.append(b"upgrade: %s\r\nconnection: Upgrade\r\n" % self.upgrade)
         parts.append(b"\r\n")

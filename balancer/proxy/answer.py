@@ -168,13 +168,14 @@ class Answer:
         body = Body(kind, head.content_length, takes_chunks)
         self.body = body
         self.status = status
-        self.keeps_server = head.keeps_alive(request.method) and kind != UNTIL_CLOSE
+        self.keeps_server = head.keeps_alive(request.method) and kind != UNTIL_CLOSE and not exchange.route.closes_server
         if head.is_connection_bound and exchange.channel is not None:
             exchange.channel.is_private = True
         is_delimited = kind == NO_BODY or kind == LENGTH or takes_chunks
         # A refusal in the middle of an upload: the rest will not be waited for, and the client is told so.
         is_refusal = status >= 300 and not exchange.upload.is_done
-        self.keeps_client = is_delimited and not is_refusal and not request.wants_close() and not exchange.services.is_stopping
+        must_close = request.wants_close() or exchange.route.closes_client or exchange.services.is_stopping
+        self.keeps_client = is_delimited and not is_refusal and not must_close
         parts: list[bytes] = []
         if head.minor == 1:
             parts.append(data[head.start : head.fields_begin])

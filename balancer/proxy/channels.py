@@ -6,13 +6,11 @@ be driven in a test without a socket.
 
 from mypy_extensions import mypyc_attr
 
-from balancer.backend.backend import Backend, Request
-from balancer.backend.frontend import Frontend
+from balancer.backend.backend import Request
 from balancer.backend.pool import Connection
 from balancer.backend.server import Server
-from balancer.http.errors import ErrorPage
 from balancer.proxy.deadlines import Timed
-from balancer.proxy.record import AccessLog
+from balancer.proxy.route import Route
 
 
 class Limits:
@@ -22,32 +20,6 @@ class Limits:
         self.head_octets_max: int = bufsize - maxrewrite
         self.field_count_max: int = maxhdr - 1
         self.held_octets_max: int = bufsize
-
-
-class Route:
-    """What is fixed for every request of one frontend."""
-
-    def __init__(
-        self,
-        frontend: Frontend,
-        backend: Backend | None,
-        pages: dict[int, ErrorPage],
-        access_log: AccessLog | None,
-        service_path: bytes,
-        service: Server | None,
-    ) -> None:
-        config = frontend.config
-        self.frontend = frontend
-        self.backend = backend
-        self.pages = pages
-        self.access_log = access_log
-        self.service_path = service_path
-        self.service = service
-        self.dontlognull: bool = config.dontlognull
-        self.client_timeout_s: float = config.client_timeout_s
-        # clitimeout stands in for the others where they are absent (original-setup 2.2).
-        self.head_timeout_s: float = config.http_request_timeout_s or config.client_timeout_s
-        self.keep_alive_timeout_s: float = config.keep_alive_timeout_s or self.head_timeout_s
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -64,6 +36,7 @@ class ClientChannel(Timed):
         self.is_blocked: bool = False  # its write buffer is full
         self.is_gone: bool = False  # reset or closed: nothing can be sent any more
         self.has_ended: bool = False  # it sends no more (FIN)
+        self.request_count: int = 0  # requests begun on it
         # A server connection that carries this client's identity (NTLM, Negotiate), between two of its requests.
         self.private: ServerChannel | None = None
 
@@ -107,7 +80,6 @@ class ServerChannel(Connection):
     def __init__(self, server: Server) -> None:
         super().__init__()
         self.server = server
-        self.use_count: int = 0
         self.written_octets: int = 0
         self.is_blocked: bool = False
         self.is_lost: bool = False

@@ -14,9 +14,10 @@ from typing import Final
 
 from balancer.http.head import FORBIDDEN, INCOMPLETE, RequestHead, find_end, skip_empty_lines
 from balancer.proxy import phase as phases
-from balancer.proxy.channels import ClientChannel, Route
+from balancer.proxy.channels import ClientChannel
 from balancer.proxy.exchange import Exchange
 from balancer.proxy.record import Record
+from balancer.proxy.route import Route
 from balancer.proxy.services import Services
 
 # What a connection does with the octets that come.
@@ -56,7 +57,6 @@ class ClientSide(ClientChannel):
         self.exchange: Exchange | None = None
         self.pending: bytes = b""
         self.scanned: int = 0
-        self.request_count: int = 0
         self.lingered: int = 0
         self.begun_at: float = 0.0  # first octet of the present request, or the accept for the first one
         self.begun_wall: float = 0.0
@@ -397,6 +397,7 @@ class ClientSide(ClientChannel):
         if log is None or (not has_octets and self.route.dontlognull):
             return
         record = Record()
+        record.is_raised = self.route.raises_errors
         record.client_host = self.client_host
         record.client_port = self.client_port
         record.bind_host = self.local_host

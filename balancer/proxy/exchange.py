@@ -8,14 +8,15 @@ server may have seen is sent again (`retry.may_repeat` is the one exception, and
 from balancer.backend.backend import ASSIGNED, NO_SERVER, QUEUED, Backend, Request
 from balancer.backend.persistence import DOWN, VALID
 from balancer.backend.server import Server
-from balancer.http.errors import ErrorPage
+from balancer.http.errors import READY, ErrorPage
 from balancer.http.framing import CHUNKED, LENGTH, NO_BODY, Body
 from balancer.http.head import RequestHead
 from balancer.proxy import ledger, retry
 from balancer.proxy import phase as phases
 from balancer.proxy.answer import Answer
-from balancer.proxy.channels import ClientChannel, Connecting, Route, ServerChannel
+from balancer.proxy.channels import ClientChannel, Connecting, ServerChannel
 from balancer.proxy.phase import Phase, status_for
+from balancer.proxy.route import REUSE_NEVER, Route
 from balancer.proxy.services import Services
 
 
@@ -41,6 +42,7 @@ class Exchange(Request):
         self.is_redispatched: bool = False
         self.is_pausing: bool = False
         self.is_repeated: bool = False
+        self.is_monitored: bool = False  # asked for `monitor-uri`: answered here, and not logged
         self.cookie_letter: int = ledger.NO_LETTER
         kind = CHUNKED if head.is_chunked else LENGTH if head.content_length > 0 else NO_BODY
         self.upload = Body(kind, head.content_length, head.is_chunked)
@@ -72,6 +74,11 @@ class Exchange(Request):
         self.services.farm.requests_total += 1
         if self.head.expects_continue and self.head.minor == 0:
             self.head.expects_continue = False
+        if self.route.monitor_uri and self.head.target == self.route.monitor_uri:
+            counters.intercepted += 1
+            self.is_monitored = True
+            self.finish(phases.LOCAL, now)
+            return
         if self.route.service is not None and self._is_for_service():
             counters.intercepted += 1
             self.target = self.route.service
@@ -162,7 +169,7 @@ class Exchange(Request):
                 self.connected(own)
                 return
             own.close()
-        kept = server.pool.take()
+        kept = self.route.kept_connection(server, self.client.request_count)
         if kept is not None:
             assert isinstance(kept, ServerChannel)
             server.counters.reuses += 1
@@ -183,6 +190,8 @@ class Exchange(Request):
         self.enter(phases.HEADERS)
         self.written_before = channel.written_octets
         channel.use_count += 1
+        if self.route.reuse == REUSE_NEVER:
+            channel.is_private = True
         channel.begin(self)
         cut = b""
         if self.backend is not None:
@@ -191,7 +200,8 @@ class Exchange(Request):
                 cut = persistence.name
         client = self.client
         fallback = b"" if self.head.has_host else f"{client.local_host}:{client.local_port}".encode()
-        pieces = [self.head.forwarded(fallback, cut)]
+        added = self.route.added_lines(client.client_host, client.local_host, self.head)
+        pieces = [self.head.forwarded(fallback, cut, added)]
         if self.held:
             pieces.extend(self.held)
         channel.send(pieces)
@@ -372,9 +382,9 @@ class Exchange(Request):
                 self.channel.send_end()
                 assert self.answer is not None
                 self.answer.client_half_closed(now)
-        elif not self.upload.is_done:
+        elif not self.upload.is_done or (phase is phases.DATA and is_reset):
             self.finish(phases.CLIENT_ABORT, now)
-        elif phase is phases.DATA and is_reset:
+        elif phase is not phases.DATA and self.backend is not None and self.backend.config.abortonclose:
             self.finish(phases.CLIENT_ABORT, now)
 
     def server_ended(self, was_orderly: bool, now: float) -> None:
@@ -430,8 +440,8 @@ class Exchange(Request):
         page: ErrorPage | None = None
         status = -1 if answer is None else answer.status
         if not is_whole and (answer is None or not answer.has_begun):
-            status = 400 if self.upload.is_bad else status_for(cause, phase)
-            page = self.route.pages.get(status)
+            status = 200 if self.is_monitored else 400 if self.upload.is_bad else status_for(cause, phase)
+            page = READY if self.is_monitored else self.route.pages.get(status)
         octets = 0 if answer is None else answer.logged_octets()
         if page is not None:
             octets = page.logged_octets
@@ -464,7 +474,8 @@ class Exchange(Request):
 
     def _send_page(self, page: ErrorPage) -> None:
         client = self.client
-        keeps = not (page.always_closes or self.head.wants_close() or not self.upload.is_done or self.services.is_stopping)
+        must_close = page.always_closes or self.route.closes_client or self.services.is_stopping
+        keeps = not (must_close or self.head.wants_close() or not self.upload.is_done)
         if not client.is_gone:
             head = page.keeps if keeps else page.closes
             client.send_head(head if self.head.method == b"HEAD" else head + page.body)

@@ -72,13 +72,18 @@ def count(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: i
 
 def log(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: int, now: float) -> None:
     """Writes the line where the frontend has a log."""
-    sink = exchange.route.access_log
-    if sink is None:
+    route = exchange.route
+    sink = route.access_log
+    if sink is None or exchange.is_monitored:
+        return
+    is_normal = cause == phases.NORMAL and status < 500 and not exchange.failures and not exchange.is_redispatched
+    if is_normal and route.skips_normal:
         return
     client = exchange.client
     frontend = exchange.route.frontend
     farm = exchange.services.farm
     record = Record()
+    record.is_raised = route.raises_errors and not is_normal
     record.client_host = client.client_host
     record.client_port = client.client_port
     record.bind_host = client.local_host
@@ -95,7 +100,8 @@ def log(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: int
     record.phase = DASH if cause == phases.NORMAL else phase.letter
     if cause == phases.CLIENT_ABORT and phase in (phases.CONNECT, phases.HEADERS):
         # HAProxy's D: without abortonclose only a client that breaks off its own body ends a request that waits.
-        record.phase = phases.DATA.letter
+        if not exchange.upload.is_done:
+            record.phase = phases.DATA.letter
     record.act = farm.connections_cur
     record.fe = frontend.counters.sessions_cur
     record.retries = exchange.failures

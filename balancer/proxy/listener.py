@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from balancer.model import Bind
-from balancer.proxy.channels import Route
+from balancer.proxy.route import Route
 
 RETRY_S: Final = 0.1
 

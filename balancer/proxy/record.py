@@ -38,6 +38,7 @@ class Record:
         self.srv_queue: int = 0
         self.be_queue: int = 0
         self.is_redispatched: bool = False
+        self.is_raised: bool = False  # logged at level err (`option log-separate-errors`)
         self.request_line: bytes = b""
 
 

@@ -17,13 +17,14 @@ from balancer.backend.frontend import Frontend
 from balancer.backend.health import Checks
 from balancer.backend.server import Server
 from balancer.http.errors import PAGES, ErrorPage, page_from_file
-from balancer.proxy.channels import Connecting, Limits, Route
+from balancer.proxy.channels import Connecting, Limits
 from balancer.proxy.client import ClientSide, Gate
 from balancer.proxy.connector import Attempt
 from balancer.proxy.deadlines import GRAIN_S, Wheel
 from balancer.proxy.exchange import Exchange
 from balancer.proxy.listener import Listener
 from balancer.proxy.record import AccessLog
+from balancer.proxy.route import Route
 from balancer.proxy.services import Service, Services
 
 POOL_PURGE_S: Final = 5.0

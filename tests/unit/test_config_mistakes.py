@@ -119,7 +119,7 @@ PROXY_LINES: Final[tuple[tuple[str, str], ...]] = (
     ("no", "'no' expects a keyword after it (got nothing)"),
     ("default option dontlognull", "'default' before 'option dontlognull' is known to HAProxy and not supported yet"),
     ("option httplog clf", "'option httplog clf' is known to HAProxy and not supported yet"),
-    ("option forwardfor", "'option forwardfor' is known to HAProxy and not supported yet"),
+    ("option http-ignore-probes", "'option http-ignore-probes' is known to HAProxy and not supported yet"),
     ("option httpchk", "'option httpchk' is known to HAProxy and not supported yet"),
     ("option dontlognull x", "'option dontlognull' cannot handle unexpected argument 'x'"),
     ("option", "unknown option ''"),

@@ -1,0 +1,84 @@
+"""What is fixed for every request of one frontend, worked out once from its words and those of its backend."""
+
+from typing import Final
+
+from balancer.backend.backend import Backend
+from balancer.backend.frontend import Frontend
+from balancer.backend.pool import Connection
+from balancer.backend.server import Server
+from balancer.http.errors import ErrorPage
+from balancer.http.head import RequestHead
+from balancer.proxy.addresses import AddressLines
+from balancer.proxy.record import AccessLog
+
+# `http-reuse`: who may take a kept server connection. The absent word is as `always`, but what decision 9 says of it.
+REUSE_ALL: Final = 0
+REUSE_NEVER: Final = 1
+REUSE_SAFE: Final = 2
+REUSE_AGGRESSIVE: Final = 3
+REUSE: Final = {
+    "": REUSE_ALL,
+    "always": REUSE_ALL,
+    "aggressive": REUSE_AGGRESSIVE,
+    "safe": REUSE_SAFE,
+    "never": REUSE_NEVER,
+}
+# From here on a connection has shown that its server lets it be used again (`http-reuse aggressive`).
+PROVEN_USES: Final = 2
+
+
+class Route:
+    """What is fixed for every request of one frontend."""
+
+    def __init__(
+        self,
+        frontend: Frontend,
+        backend: Backend | None,
+        pages: dict[int, ErrorPage],
+        access_log: AccessLog | None,
+        service_path: bytes,
+        service: Server | None,
+    ) -> None:
+        config = frontend.config
+        self.frontend = frontend
+        self.backend = backend
+        self.pages = pages
+        self.access_log = access_log
+        self.service_path = service_path
+        self.service = service
+        self.dontlognull: bool = config.dontlognull
+        self.monitor_uri: bytes = config.monitor_uri
+        self.skips_normal: bool = config.dontlog_normal
+        self.raises_errors: bool = config.log_separate_errors
+        modes = [config.connections] + ([backend.config.connections] if backend is not None else [])
+        self.closes_client: bool = "close" in modes
+        self.closes_server: bool = self.closes_client or "server-close" in modes
+        self.tells_close: bool = self.closes_server and not (backend is not None and backend.config.pretend_keepalive)
+        self.reuse: int = REUSE[backend.config.http_reuse] if backend is not None else REUSE_ALL
+        self.address_lines: AddressLines | None = None
+        sides = [config.forwardfor, backend.config.forwardfor if backend is not None else None]
+        others = [config.originalto, backend.config.originalto if backend is not None else None]
+        forwarded_for = [rule for rule in sides if rule is not None]
+        original_to = [rule for rule in others if rule is not None]
+        if forwarded_for or original_to:
+            self.address_lines = AddressLines(forwarded_for, original_to)
+        self.client_timeout_s: float = config.client_timeout_s
+        # clitimeout stands in for the others where they are absent (original-setup 2.2).
+        self.head_timeout_s: float = config.http_request_timeout_s or config.client_timeout_s
+        self.keep_alive_timeout_s: float = config.keep_alive_timeout_s or self.head_timeout_s
+
+    def kept_connection(self, server: Server, request_count: int) -> Connection | None:
+        """A kept connection that `http-reuse` lets a client's n-th request have."""
+        reuse = self.reuse
+        if reuse == REUSE_ALL:
+            return server.pool.take()
+        if reuse == REUSE_NEVER:
+            return None
+        if request_count > 1:
+            return server.pool.take()
+        return server.pool.take(PROVEN_USES) if reuse == REUSE_AGGRESSIVE else None
+
+    def added_lines(self, client_host: str, local_host: str, head: RequestHead) -> bytes:
+        """Field lines of ours for the server."""
+        lines = b"" if self.address_lines is None else self.address_lines.lines(client_host, local_host, head.kept)
+        return lines + b"connection: close\r\n" if self.tells_close and not head.upgrade else lines
