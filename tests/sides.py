@@ -19,6 +19,8 @@ from running import BALANCER, free_port, running, wait_until
 
 # How long the server of /slow takes: part of what it is asked to do, not a wait of a test.
 THINKING_S: Final = 0.3
+# How long after its request a client half-closes "later": part of what it does, and well within that.
+LEAVING_S: Final = 0.1
 NO_LINGER: Final = b"\1\0\0\0\0\0\0\0"
 
 
@@ -205,12 +207,14 @@ class Side:
         self.log = log
 
     def talk(self, section: str, octets: bytes, end: str = "", logs: bool = True) -> Seen:
-        """Sends octets on a new connection, half-closes for `end` "fin", and reads to the end or until nothing more comes."""
+        """Sends octets on a new connection, half-closes for `end` "fin" or "later", and reads until nothing more comes."""
         before = len(self.log.datagrams)
         begun_at = time.monotonic()
         with socket.create_connection(("127.0.0.1", self.ports[section]), 5.0) as client:
             client.sendall(octets)
-            if end == "fin":
+            if end == "later":
+                time.sleep(LEAVING_S)
+            if end in ("fin", "later"):
                 client.shutdown(socket.SHUT_WR)
             raw, how = _read(client, is_head=octets.startswith(b"HEAD"))
         seconds = time.monotonic() - begun_at

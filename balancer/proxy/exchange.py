@@ -440,7 +440,7 @@ class Exchange(Request):
         page: ErrorPage | None = None
         status = -1 if answer is None else answer.status
         if not is_whole and (answer is None or not answer.has_begun):
-            status = 200 if self.is_monitored else 400 if self.upload.is_bad else status_for(cause, phase)
+            status = self._own_status(cause, phase)
             page = READY if self.is_monitored else self.route.pages.get(status)
         octets = 0 if answer is None else answer.logged_octets()
         if page is not None:
@@ -456,6 +456,14 @@ class Exchange(Request):
             self.client.finish(answer.keeps_client and self.upload.is_done)
         else:
             self.client.abort()
+
+    def _own_status(self, cause: int, phase: Phase) -> int:
+        """The status of the page that is due where no answer has begun, -1 for none."""
+        if self.is_monitored:
+            return 200
+        if cause == phases.CLIENT_ABORT and not self.upload.is_done:
+            return -1  # a client that breaks off its own body is told nothing
+        return 400 if self.upload.is_bad else status_for(cause, phase)
 
     def crash(self, error: Exception) -> None:
         """A fault of ours: this exchange ends with 500 or an abort, all others go on, one line names it."""

@@ -14,7 +14,7 @@ import pytest
 from peers import find_peer, require_peer
 from sides import ScriptedServer, Seen, Side, side
 
-SECTIONS: Final = ["indirect", "preserve", "postonly", "gone", "refusing", "moving", "moving_at_once", "unknown", "smalltalk"]
+SECTIONS: Final = ["indirect", "preserve", "postonly", "gone", "refusing", "moving", "moving_at_once", "unknown", "leaving", "smalltalk"]
 
 TEMPLATE: Final = """
 global
@@ -42,6 +42,10 @@ listen postonly
     bind 127.0.0.1:{{postonly}}
     cookie SEASIDE insert postonly
     server app1 127.0.0.1:{alive} cookie app1inst1
+listen leaving
+    bind 127.0.0.1:{{leaving}}
+    option abortonclose
+    server app1 127.0.0.1:{alive}
 listen gone
     bind 127.0.0.1:{{gone}}
     cookie SEASIDE insert
@@ -154,6 +158,8 @@ ROWS: Final = (
     Row("HTTP/1.0", get("", STUCK, version="1.0"), 200, "--VN", closes="closed"),
     Row("HTTP/1.0 kept", get("", STUCK, "Connection: keep-alive", version="1.0"), 200, "--VN", closes="open"),
     Row("close asked", get("", STUCK, "Connection: close"), 200, "--VN", closes="closed"),
+    Row("abortonclose: the client leaves while the server thinks", get("slow"), 400, "CH--", section="leaving", end="later"),
+    Row("abortonclose: the client stays", get("slow"), 200, "----", section="leaving"),
     Row("half-closed client", get("", STUCK), 200, "--VN", end="fin", body=b"hello"),
     # Servers that fail (2.6).
     Row("closes", get("close", STUCK), 502, "SHVN", octets=209, reached="+++-", closes="open"),
