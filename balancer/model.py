@@ -208,9 +208,9 @@ class Global:
     stats_sockets: tuple[StatsSocket, ...] = ()
     stats_timeout_s: float = 10.0
     hard_stop_after_s: float = 0.0
-    bufsize: int = 16384
-    maxrewrite: int = 1024
-    maxhdr: int = 101
+    bufsize: int = 16384  # octets, rounded up as HAProxy does
+    maxrewrite: int = 1024  # octets of it that no head may use, half at most
+    maxhdr: int = 101  # lines of a head, the start line counted
     node: str = ""
     description: str = ""
 

@@ -18,7 +18,7 @@ from balancer.config.statsocket import parse_stats_socket
 
 THREADS_MAX: Final = 64
 BUFSIZE_MIN: Final = 1024
-BUFSIZE_MAX: Final = 16 * 1024 * 1024
+BUFSIZE_MAX: Final = 256 * 1024 * 1024 - 1  # HAProxy: below 256 MB
 HEADERS_MAX: Final = 32767
 
 
@@ -154,12 +154,12 @@ GLOBAL_ROWS: Final[tuple[Keyword[GlobalDraft], ...]] = (
     works("description", "G", "a text in `show info`", _description),
     works("stats socket", "G", "a UNIX socket for commands: `stats socket PATH [mode M] [level L] ...`", _stats_socket),
     works("stats timeout", "G", "how long a silent connection to it may last; 10s", _stats_timeout),
-    works("tune.bufsize", "G", "how many octets a request's or an answer's head may have, with reserve; 16384", _bufsize),
-    works("tune.maxrewrite", "G", "the reserve within it; 1024", _maxrewrite),
+    works("tune.bufsize", "G", "a head may have this less the reserve, what is held of a body this; 16384", _bufsize),
+    works("tune.maxrewrite", "G", "the reserve within it, half of it at most; 1024", _maxrewrite),
     works(
         "tune.http.maxhdr",
         "G",
-        "lines of a head, the first counted; 101",
+        "how many lines a head may have, the first counted; 101",
         _number("maxhdr", 1, HEADERS_MAX, False),
     ),
 )

@@ -81,6 +81,7 @@ class Body:
         self.extension_octets: i64 = 0
         self.line_octets: i64 = 0
         self.trailer: bytes = b""
+        self.trailer_read: int = 0  # its lines up to here were found to be good
 
     def feed(self, data: bytes, start: int) -> int:
         """Takes data[start:] and returns how far it belonged to this body: nothing once it is done."""
@@ -227,9 +228,13 @@ class Body:
         return start + end - held
 
     def _may_be_trailer(self, text: bytes) -> bool:
-        """Refuses at once what no more octets can mend."""
-        last = text.rfind(b"\n")
-        return last < 0 or text == b"\r" or _are_trailers(text[: last + 1])
+        """Refuses at once what no more octets can mend; reads each line once, in however many pieces it comes."""
+        begin = self.trailer_read
+        end = text.rfind(b"\n") + 1
+        if end <= begin:
+            return True
+        self.trailer_read = end
+        return _are_trailers(text[begin:end])
 
 
 def _are_trailers(lines: bytes) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from balancer.backend.persistence import DELETED, INSERTED, NONE, PRESERVED, VALID
 from balancer.http.framing import CHUNKED, LENGTH, NO_BODY, UNTIL_CLOSE, Body
+from balancer.http.gather import Gathered
 from balancer.http.head import FORBIDDEN, INCOMPLETE, ResponseHead, find_end, list_elements, remove_lines
 from balancer.proxy import phase as phases
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 # A server that sends more interim heads than this has lost its way.
 INTERIM_COUNT_MAX: Final = 100
+# As many octets of a head tell whether it may be one: those of `HTTP/1.`.
+START_OCTETS: Final = 7
 # Up to here one joined write is cheaper than a vector.
 JOIN_OCTETS_MAX: Final = 65536
 WEBSOCKET_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 1.3
@@ -38,7 +41,8 @@ class Answer:
         self.head: ResponseHead | None = None
         self.body: Body | None = None
         self.is_tunnel: bool = False
-        self.pending: bytes = b""
+        self.pending: bytes = b""  # the first piece of a head that is not complete yet
+        self.gathered: Gathered | None = None  # what came behind it
         self.interim_count: int = 0
         self.interim_octets: int = 0
         self.tunnel_octets: int = 0
@@ -102,18 +106,26 @@ class Answer:
         exchange = self.exchange
         limits = exchange.services.limits
         begin = 0
-        seen = len(self.pending)
-        if seen:
-            data = self.pending + data
+        seen = 0
+        gathered = self.gathered
+        if gathered is not None:
+            is_due = gathered.add(data) or gathered.length > limits.head_octets_max
+            if not is_due and gathered.length - len(data) >= START_OCTETS:
+                exchange.arm(now)
+                return
+            seen = gathered.length - len(data)
+            data = gathered.joined(self.pending)
+            self.gathered = None
         while True:
             end = find_end(data, max(begin, seen - 3))
             if end == INCOMPLETE:
                 if len(data) - begin > limits.head_octets_max or (
-                    len(data) - begin >= 7 and not data.startswith(b"HTTP/1.", begin)
+                    len(data) - begin >= START_OCTETS and not data.startswith(b"HTTP/1.", begin)
                 ):
                     exchange.finish(phases.PROXY, now)
                 else:
                     self.pending = data[begin:] if begin else data
+                    self.gathered = Gathered(self.pending)
                     exchange.arm(now)
                 return
             if end == FORBIDDEN or end - begin > limits.head_octets_max:

@@ -12,11 +12,13 @@ import struct
 import time
 from typing import Final
 
+from balancer.http.gather import Gathered
 from balancer.http.head import FORBIDDEN, INCOMPLETE, RequestHead, find_end, skip_empty_lines
+from balancer.http.message import LEADING_EMPTY_LINES_MAX
+from balancer.proxy import ledger
 from balancer.proxy import phase as phases
 from balancer.proxy.channels import ClientChannel
 from balancer.proxy.exchange import Exchange
-from balancer.proxy.record import Record
 from balancer.proxy.route import Route
 from balancer.proxy.services import Services
 
@@ -30,6 +32,7 @@ CLOSED: Final = 5
 
 LINGER_S: Final = 2.0
 LINGER_OCTETS_MAX: Final = 1 << 26
+EMPTY_LINES_OCTETS_MAX: Final = 2 * LEADING_EMPTY_LINES_MAX
 NO_LINGER: Final = struct.pack("ii", 1, 0)
 
 
@@ -55,8 +58,11 @@ class ClientSide(ClientChannel):
         self.transport: asyncio.Transport | None = None
         self.state: int = IDLE
         self.exchange: Exchange | None = None
-        self.pending: bytes = b""
+        self.pending: bytes = b""  # what waits for its turn is pending[begin:]; b"" when nothing does
+        self.begin: int = 0
+        self.gathered: Gathered | None = None  # what came behind `pending` of a head that is not complete yet
         self.scanned: int = 0
+        self.is_line_seen: bool = False  # the start line of that head is complete and one
         self.lingered: int = 0
         self.begun_at: float = 0.0  # first octet of the present request, or the accept for the first one
         self.begun_wall: float = 0.0
@@ -112,8 +118,11 @@ class ClientSide(ClientChannel):
     def _received(self, data: bytes) -> None:
         state = self.state
         if state == IDLE:
-            self.pending = self.pending + data if self.pending else data
-            self._advance()
+            if self.pending:
+                self._gather(data)
+            else:
+                self.pending = data
+                self._advance()
         elif state == BUSY:
             exchange = self.exchange
             assert exchange is not None
@@ -246,8 +255,8 @@ class ClientSide(ClientChannel):
     def begin_tunnel(self) -> bytes:
         """Everything from now on is the tunnel's; returns what has come already."""
         self.state = TUNNEL
-        waiting = self.pending
-        self.pending = b""
+        waiting = self.pending[self.begin :]
+        self._forget_pending()
         self._resume()
         return waiting
 
@@ -312,21 +321,26 @@ class ClientSide(ClientChannel):
     def _next_head(self) -> bool:
         services = self.services
         data = self.pending
+        begin = self.begin
         now = services.now()
         if self.begun_at == 0.0:
             self._first_octet(now)
         elif not self.request_count and not self.scanned:
             self._first_octet(now)
-        start = skip_empty_lines(data, 0) if data[0] == 13 else 0
+        start = skip_empty_lines(data, begin) if data[begin] == 13 else begin
         end = find_end(data, max(start, self.scanned - 3))
         limits = services.limits
         if end == INCOMPLETE:
-            self.scanned = len(data)
             error = 400 if len(data) - start > limits.head_octets_max else self._line_error(data, start)
             if error:
                 self._refuse(error, phases.PROXY, now)
-            else:
-                self._resume()
+                return False
+            if begin:
+                self.pending = data = data[begin:]
+                self.begin = 0
+            self.scanned = len(data)
+            self.gathered = Gathered(data)
+            self._resume()
             return False
         if end == FORBIDDEN or end - start > limits.head_octets_max:
             self._refuse(400, phases.PROXY, now)
@@ -335,22 +349,43 @@ class ClientSide(ClientChannel):
         if head.error:
             self._refuse(head.error, phases.PROXY, now)
             return False
-        self.pending = data[end:]
         self.scanned = 0
+        self.is_line_seen = False
         self.request_count += 1
         exchange = Exchange(self, services, head, self.begun_at, self.begun_wall, now)
         self.exchange = exchange
         self.state = BUSY
-        if not exchange.upload.is_done and self.pending:
-            rest = self.pending
-            self.pending = b""
-            taken = exchange.body_arrived(rest, 0)
+        if end == len(data):
+            self._forget_pending()
+        elif exchange.upload.is_done:
+            self.begin = end  # no slice: a flood of small requests in one read would be copied once for each
+        else:
+            self._forget_pending()
+            taken = exchange.body_arrived(data, end)
             if self.exchange is not exchange:
                 return True
-            if taken < len(rest):
-                self._keep(rest[taken:])
+            if taken < len(data):
+                self.pending = data
+                self.begin = taken
+                self._pause_if_full()
         exchange.start(now)
         return True
+
+    def _gather(self, data: bytes) -> None:
+        """More of a head that has begun: joined when there is something to decide."""
+        gathered = self.gathered
+        assert gathered is not None
+        is_due = gathered.add(data) or gathered.length > self.services.limits.head_octets_max + EMPTY_LINES_OCTETS_MAX
+        if is_due or (not self.is_line_seen and b"\n" in data):
+            self.pending = gathered.joined(self.pending)
+            self.gathered = None
+            self.scanned = len(self.pending) - len(data)
+            self._advance()
+
+    def _forget_pending(self) -> None:
+        self.pending = b""
+        self.begin = 0
+        self.gathered = None
 
     def _first_octet(self, now: float) -> None:
         """A request begins: from here its log line counts, and its head has a total deadline."""
@@ -361,16 +396,25 @@ class ClientSide(ClientChannel):
 
     def _line_error(self, data: bytes, start: int) -> int:
         """The status that refuses a complete start line that is none, without waiting for the rest; 0 while it may be one."""
+        if self.is_line_seen:
+            return 0
         line_end = data.find(b"\n", start)
         if line_end < 0:
             return 0
+        self.is_line_seen = True
         line = data[start : line_end + 1] + b"host: h\r\n\r\n"
         return RequestHead(line, 0, len(line), 1).error
 
     def _keep(self, data: bytes) -> None:
         """Keeps what came early; beyond one buffer the client has to wait."""
-        self.pending = self.pending + data if self.pending else data
-        if len(self.pending) > self.services.limits.head_octets_max:
+        if self.pending:
+            data = self.pending[self.begin :] + data
+        self.pending = data
+        self.begin = 0
+        self._pause_if_full()
+
+    def _pause_if_full(self) -> None:
+        if len(self.pending) - self.begin > self.services.limits.head_octets_max:
             self._pause()
 
     # --- the ends ------------------------------------------------------------------------------------------------------
@@ -381,38 +425,11 @@ class ClientSide(ClientChannel):
         page = self.route.pages[status]
         if self.transport is not None:
             self.transport.write(page.closes + page.body)
-        self.pending = b""
+        self._forget_pending()
         self._linger()
 
     def _log_refusal(self, status: int, cause: int, now: float) -> None:
-        frontend = self.route.frontend
-        has_octets = bool(self.pending)
-        counters = frontend.counters
-        counters.response(status)
-        if has_octets or cause == phases.PROXY:
-            counters.request_errors += 1
-            counters.requests_total += 1
-            counters.request_rate.tick(now)
-        log = self.route.access_log
-        if log is None or (not has_octets and self.route.dontlognull):
-            return
-        record = Record()
-        record.is_raised = self.route.raises_errors
-        record.client_host = self.client_host
-        record.client_port = self.client_port
-        record.bind_host = self.local_host
-        record.bind_port = self.local_port
-        record.accepted_at = self.begun_wall
-        record.frontend_name = frontend.name
-        record.backend_name = frontend.name
-        record.ta_ms = int((now - self.begun_at) * 1000.0 + 0.5) if self.begun_at else 0
-        record.status = status
-        record.bytes_read = 0
-        record.cause = cause
-        record.phase = phases.REQUEST.letter
-        record.act = self.services.farm.connections_cur
-        record.fe = counters.sessions_cur
-        log.write(record)
+        ledger.refused(self, self.services.farm, bool(self.pending), self.begun_at, self.begun_wall, status, cause, now)
 
     def _crashed(self, error: Exception) -> None:
         """A fault of ours ends this connection and no other; one line names it."""
@@ -444,7 +461,7 @@ class ClientSide(ClientChannel):
 
     def _left(self) -> None:
         self.state = CLOSED
-        self.pending = b""
+        self._forget_pending()
         self.services.wheel.forget(self)
         if self.private is not None:
             self.private.close()
@@ -459,7 +476,7 @@ class ClientSide(ClientChannel):
             transport.pause_reading()
 
     def _resume(self) -> None:
-        if self.is_paused and len(self.pending) <= self.services.limits.head_octets_max:
+        if self.is_paused and len(self.pending) - self.begin <= self.services.limits.head_octets_max:
             transport = self.transport
             self.is_paused = False
             if transport is not None and not transport.is_closing():

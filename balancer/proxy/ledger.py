@@ -1,11 +1,13 @@
-"""What a finished exchange leaves behind: counters and one log line."""
+"""What a finished exchange, or a request that was refused before it was one, leaves behind: counters and one log line."""
 
 from typing import TYPE_CHECKING, Final
 
 from balancer.backend.counters import Counters
+from balancer.backend.farm import Farm
 from balancer.backend.persistence import NONE
 from balancer.http.framing import CHUNKED
 from balancer.proxy import phase as phases
+from balancer.proxy.channels import ClientChannel
 from balancer.proxy.phase import Phase
 from balancer.proxy.record import Record
 
@@ -68,6 +70,40 @@ def count(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: i
         frontend.request_errors += 1
     elif cause in (phases.CLIENT_ABORT, phases.CLIENT_TIMEOUT) and not exchange.upload.is_done:
         frontend.request_errors += 1
+
+
+def refused(
+    client: ClientChannel, farm: Farm, has_octets: bool, begun_at: float, begun_wall: float, status: int, cause: int, now: float
+) -> None:
+    """Counts and logs what never became a request; `has_octets` tells a bad one from a connection that said nothing."""
+    route = client.route
+    frontend = route.frontend
+    counters = frontend.counters
+    counters.response(status)
+    if has_octets or cause == phases.PROXY:
+        counters.request_errors += 1
+        counters.requests_total += 1
+        counters.request_rate.tick(now)
+    sink = route.access_log
+    if sink is None or (not has_octets and route.dontlognull):
+        return
+    record = Record()
+    record.is_raised = route.raises_errors
+    record.client_host = client.client_host
+    record.client_port = client.client_port
+    record.bind_host = client.local_host
+    record.bind_port = client.local_port
+    record.accepted_at = begun_wall
+    record.frontend_name = frontend.name
+    record.backend_name = frontend.name
+    record.ta_ms = int((now - begun_at) * 1000.0 + 0.5) if begun_at else 0
+    record.status = status
+    record.bytes_read = 0
+    record.cause = cause
+    record.phase = phases.REQUEST.letter
+    record.act = farm.connections_cur
+    record.fe = counters.sessions_cur
+    sink.write(record)
 
 
 def log(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: int, now: float) -> None:

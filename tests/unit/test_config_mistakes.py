@@ -235,7 +235,7 @@ GLOBAL_LINES: Final[tuple[tuple[str, str], ...]] = (
     ("stats socket /x levle admin", "unknown keyword 'levle'; did you mean 'level' maybe ?"),
     ("stats socket /" + "x" * 107, "expects a path of at most 107 octets"),
     ("stats timeout 0", "'stats timeout' expects a positive value (got '0')"),
-    ("tune.bufsize 3", "'tune.bufsize' expects a whole number between 1024 and 16777216 (got '3')"),
+    ("tune.bufsize 3", "'tune.bufsize' expects a whole number between 1024 and 268435455 (got '3')"),
     ("tune.http.maxhdr 0", "'tune.http.maxhdr' expects a whole number between 1 and 32767 (got '0')"),
     ("tune.bufsiz 3", "unknown keyword 'tune.bufsiz' in 'global' section; did you mean 'tune.bufsize' maybe ?"),
     ("setenv A b", "'setenv' is known to HAProxy and not supported yet"),
