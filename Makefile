@@ -1,4 +1,4 @@
-# Few and short: `make run`, `make test`, `make lint`, `make types`, `make bench`; CI calls the same ones.
+# Few and short: `make run`, `make test`, `make lint`, `make types`, `make bench`, `make soak`; CI calls the same ones.
 #
 # .venv holds the form that is deployed: compiled where a C compiler and Python's headers are, else interpreted, which is said.
 # .venv-pure holds the interpreted form, for the tests that run on both. What is installed there is tested and run, never the
@@ -17,7 +17,7 @@ INSTALLED := .venv/installed-$(FORM)
 EXTRAS = import sys, tomllib; table = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; \
 	print(*(line for extra in sys.argv[1:] for line in table[extra]), sep="\n")
 
-.PHONY: run test unit lint types bench clean
+.PHONY: run test unit lint types bench soak clean
 .DELETE_ON_ERROR:
 
 run: $(INSTALLED)
@@ -38,6 +38,11 @@ types: .venv/extras $(INSTALLED)
 # benchmarks/ is found in the checkout; it imports nothing of ours and starts what is installed.
 bench: $(INSTALLED)
 	.venv/bin/python -m benchmarks
+
+# A million exchanges with servers and clients that break off at every point, and the figures; COUNT=... for another number.
+COUNT ?= 1000000
+soak: .venv/extras $(INSTALLED)
+	PYTHONPATH=tests .venv/bin/python -P tests/soak.py --count $(COUNT)
 
 clean:
 	rm -rf .venv .venv-pure

@@ -3,7 +3,7 @@
 import sys
 from typing import Final
 
-from rules import chunks, request_fields, request_framing, request_lines, response_ends, responses
+from rules import chunks, elsewhere, request_fields, request_framing, request_lines, response_ends, responses
 from rules.cases import Answered, Cut, Forwarded, Group, Refused, Request, Response
 
 GROUPS: Final[list[Group]] = [
@@ -24,7 +24,7 @@ reader on the client's side sees; after a cut answer nobody can take it for whol
 each request, no more, no less.
 
 The test of a row is `tests/scenarios/test_http_rules.py::test_request[RULE]` (and `test_request_octet_by_octet`) or
-`test_response[RULE]`.
+`test_response[RULE]`. The tables at the end name a test each: rules that want more than one conversation.
 """
 
 
@@ -34,6 +34,9 @@ def document() -> str:
     for group in GROUPS:
         parts.append(f"\n## {group.title}\n\n{group.text}\n\n| rule | section | what we do |\n|---|---|---|\n")
         parts.extend(f"| {_cell(row.rule)} | {row.section} | {_cell(_does(row))} |\n" for row in group.rows)
+    for title, rules in elsewhere.CHAPTERS:
+        parts.append(f"\n## {title}\n\n| rule | section | what we do | test |\n|---|---|---|---|\n")
+        parts.extend(f"| {rule.rule} | {rule.section} | {rule.does} | `{rule.test}` |\n" for rule in rules)
     return "".join(parts)
 
 

@@ -14,7 +14,9 @@ import pytest
 from peers import find_peer, require_peer
 from sides import ScriptedServer, Seen, Side, side
 
-SECTIONS: Final = ["indirect", "preserve", "postonly", "gone", "refusing", "moving", "moving_at_once", "unknown", "leaving", "smalltalk"]
+SECTIONS: Final = [
+    *("indirect", "preserve", "postonly", "gone", "refusing", "moving", "moving_at_once", "unknown", "leaving", "smalltalk"),
+]
 
 TEMPLATE: Final = """
 global

@@ -1,5 +1,6 @@
 """Every row of `rules`: raw conversations with the program, each sent whole and octet by octet."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from program import Balancer, SyslogReceiver
 from rules.cases import Request, Response
 from rules.document import GROUPS, document
+from rules.elsewhere import CHAPTERS
 from rules.talk import RawServer, Stage
 from running import free_port, is_serving, wait_until
 
@@ -52,6 +54,14 @@ def test_response(row: Response, stage: Stage) -> None:
 def test_the_document_is_made_from_the_rows() -> None:
     path = Path(__file__).resolve().parents[2] / "docs" / "http.md"
     assert path.read_text(encoding="utf-8") == document()
+
+
+def test_the_tests_that_are_named_elsewhere_exist() -> None:
+    folder = Path(__file__).resolve().parents[1]
+    for _, rules in CHAPTERS:
+        for rule in rules:
+            path, _, name = rule.test.partition("::")
+            assert re.search(rf"^(async )?def {name}\(", (folder / path).read_text(encoding="utf-8"), re.MULTILINE), rule.test
 
 
 def test_no_two_rows_have_one_name() -> None:

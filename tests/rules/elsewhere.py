@@ -1,0 +1,260 @@
+"""Rules that want more than one conversation: where their tests are."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Named:
+    """One rule, and the test that shows it: `FILE::NAME` below tests/."""
+
+    rule: str
+    section: str
+    does: str
+    test: str
+
+
+EARLY: Final = "scenarios/test_early_answers.py"
+LIMITS: Final = "scenarios/test_limits_and_streams.py"
+LEAVING: Final = "scenarios/test_clients_that_leave.py"
+FAILURES: Final = "unit/test_proxy_failures.py"
+EXCHANGE: Final = "unit/test_proxy_exchange.py"
+TUNNEL: Final = "unit/test_proxy_tunnel.py"
+
+CHAPTERS: Final[tuple[tuple[str, tuple[Named, ...]], ...]] = (
+    (
+        "Early answers and 100-continue",
+        (
+            Named(
+                "a refusal of an upload that the server resets behind",
+                "RFC 9112 9.6",
+                "reaches the client",
+                f"{EARLY}::test_a_refusal_reaches_the_client_although_the_server_resets_what_it_does_not_read",
+            ),
+            Named(
+                "a client that goes on sending after its refusal",
+                "RFC 9112 9.6",
+                "lingering close: 2 s, 64 MiB",
+                f"{EARLY}::test_a_client_that_goes_on_sending_is_read_politely_until_it_has_seen_the_answer",
+            ),
+            Named(
+                "the rest of a refused upload",
+                "RFC 9112 9.6",
+                "never taken for a request",
+                f"{EARLY}::test_the_rest_of_a_refused_upload_is_never_taken_for_a_request",
+            ),
+            Named(
+                "answer and upload at the same time",
+                "RFC 9112 9.3",
+                "both ways at once",
+                f"{EARLY}::test_answer_and_upload_run_at_the_same_time",
+            ),
+            Named(
+                "Expect: 100-continue",
+                "RFC 9110 10.1.1",
+                "passes both ways, waits for nobody",
+                f"{EARLY}::test_continue_passes_both_ways",
+            ),
+            Named(
+                "a server that never says 100",
+                "RFC 9110 10.1.1",
+                "gets the body when it comes",
+                f"{EARLY}::test_a_server_that_never_says_continue_gets_the_body_when_the_client_sends_it",
+            ),
+            Named(
+                "a final answer in place of 100",
+                "RFC 9110 10.1.1",
+                "passes, then close",
+                f"{EARLY}::test_a_final_answer_in_place_of_continue_ends_the_upload",
+            ),
+            Named(
+                "100 and an HTTP/1.0 client",
+                "RFC 9110 15.2",
+                "kept from it",
+                f"{EARLY}::test_continue_does_not_reach_a_client_of_http_1_0",
+            ),
+            Named(
+                "an answer before the request",
+                "RFC 9112 9.2",
+                "502 where it is seen in time",
+                f"{EARLY}::test_a_server_that_answers_before_the_request_is_not_believed",
+            ),
+        ),
+    ),
+    (
+        "Faults of servers",
+        (
+            Named(
+                "refused, with and without redispatch",
+                "HAProxy 2.6",
+                "retries after 1 s, the last one elsewhere",
+                f"{FAILURES}::test_with_redispatch_the_last_attempt_goes_elsewhere_after_2_seconds",
+            ),
+            Named(
+                "an end or a reset before the whole head",
+                "RFC 9110 15.6.3",
+                "502 SH, never repeated",
+                f"{FAILURES}::test_an_end_before_the_whole_head_is_a_502",
+            ),
+            Named(
+                "a kept connection that ends at its reuse",
+                "RFC 9112 9.3.1",
+                "repeated once, only where the server's kernel took no octet and ended in order; else 502",
+                f"{FAILURES}::test_what_a_kept_connection_swallowed_is_repeated_only_where_nobody_saw_it",
+            ),
+            Named(
+                "one octet of answer",
+                "RFC 9112 9.3.1",
+                "nothing is repeated any more",
+                f"{FAILURES}::test_after_one_octet_of_answer_nothing_is_repeated",
+            ),
+            Named(
+                "a POST that was never sent",
+                "HAProxy 2.6",
+                "goes whole to another server",
+                f"{FAILURES}::test_a_post_that_was_never_sent_is_sent_whole_to_another_server",
+            ),
+            Named(
+                "surplus octets while the client is slow",
+                "RFC 9112 9.2",
+                "reach nobody",
+                f"{FAILURES}::test_surplus_octets_while_the_client_is_slow_reach_nobody",
+            ),
+            Named(
+                "a server that hangs", "RFC 9110 15.6.5", "504 sH", f"{EXCHANGE}::test_a_server_that_thinks_too_long_is_a_504"
+            ),
+            Named(
+                "a server that stalls in the body",
+                "RFC 9112 8",
+                "cut, sD",
+                f"{EXCHANGE}::test_a_server_that_stalls_in_the_body_is_cut",
+            ),
+            Named(
+                "seventeen faults at random, tens of thousands of requests",
+                "decision",
+                "nothing twice, nothing mixed up, one line each, nothing left behind",
+                "scenarios/test_soak.py::test_nothing_is_processed_twice_mixed_up_or_left_behind",
+            ),
+        ),
+    ),
+    (
+        "Clients that leave, stall or flood",
+        (
+            Named(
+                "leaves inside its body",
+                "RFC 9112 8",
+                "CD, the server's connection is cut",
+                f"{LEAVING}::test_a_client_that_breaks_off_its_body_is_cd_without_a_status",
+            ),
+            Named(
+                "stalls inside its body",
+                "RFC 9110 15.5.9",
+                "408 cH",
+                f"{LEAVING}::test_a_client_that_stalls_inside_its_body_gets_408",
+            ),
+            Named(
+                "says nothing",
+                "RFC 9110 15.5.9",
+                "408 after timeout http-request",
+                f"{LEAVING}::test_a_client_that_says_nothing_gets_408_and_no_line",
+            ),
+            Named(
+                "leaves inside the answer",
+                "RFC 9112 9.6",
+                "CD",
+                f"{LEAVING}::test_a_client_that_leaves_inside_the_answer_is_cd",
+            ),
+            Named(
+                "does not read",
+                "HAProxy 2.6",
+                "cD after timeout client, bounded memory",
+                f"{LIMITS}::test_a_client_that_does_not_read_holds_up_nobody_else_and_costs_little",
+            ),
+            Named(
+                "idle between requests",
+                "RFC 9112 9.5",
+                "closed without a word",
+                f"{LEAVING}::test_an_idle_kept_connection_is_closed_without_a_word",
+            ),
+            Named(
+                "more than maxconn",
+                "HAProxy 2.6",
+                "wait in the backlog, none is lost",
+                f"{LIMITS}::test_connections_beyond_maxconn_wait_and_none_is_lost",
+            ),
+            Named(
+                "no descriptor left",
+                "accept(2)",
+                "clients wait, no spinning",
+                f"{LIMITS}::test_want_of_descriptors_makes_clients_wait_without_spinning",
+            ),
+            Named(
+                "large bodies both ways",
+                "decision",
+                "the process does not grow",
+                f"{LIMITS}::test_large_bodies_pass_both_ways_through_a_process_that_does_not_grow",
+            ),
+        ),
+    ),
+    (
+        "Isolation",
+        (
+            Named(
+                "a fault of ours in one exchange",
+                "decision",
+                "500 or an abort there, one line that names it",
+                f"{EXCHANGE}::test_a_fault_of_ours_ends_one_exchange_with_a_line",
+            ),
+            Named("an exchange that has ended", "decision", "nothing reaches it any more", f"{EXCHANGE}::test_an_end_is_final"),
+        ),
+    ),
+    (
+        "Tunnels",
+        (
+            Named(
+                "101 with cookie, octets behind it",
+                "RFC 9110 7.8",
+                "a tunnel, both readers' octets handed over",
+                f"{TUNNEL}::test_a_101_carries_the_cookie_and_opens_a_tunnel",
+            ),
+            Named("a wrong Sec-WebSocket-Accept", "RFC 6455 4.1", "502", f"{TUNNEL}::test_an_unasked_or_unproved_101_is_a_502"),
+            Named("half-close of either side", "RFC 9293 3.6", "carried on", f"{TUNNEL}::test_either_side_may_half_close"),
+            Named(
+                "an idle tunnel",
+                "HAProxy 2.6",
+                "ends at timeout tunnel, else at the nearer of the others",
+                f"{TUNNEL}::test_an_idle_tunnel_ends_at_its_own_timeout_or_the_nearer_of_the_others",
+            ),
+            Named("a reset of either side", "RFC 9293 3.5", "ends the tunnel", f"{TUNNEL}::test_a_reset_ends_the_tunnel"),
+            Named(
+                "WebSocket with a real library",
+                "RFC 6455",
+                "large frames, pings, an orderly close",
+                f"{LIMITS}::test_websockets_pass_with_large_frames_pings_and_an_orderly_close",
+            ),
+        ),
+    ),
+    (
+        "Readers of others",
+        (
+            Named(
+                "whatever we forward, h11 reads alike",
+                "RFC 9112",
+                "same message, same end",
+                "unit/test_http_differential.py::test_h11_reads_the_request_that_we_have_accepted",
+            ),
+            Named(
+                "whatever we answer, h11 reads alike",
+                "RFC 9112",
+                "same message, same end",
+                "unit/test_http_differential.py::test_h11_reads_the_answer_that_we_have_accepted",
+            ),
+            Named(
+                "wherever a server breaks off",
+                "RFC 9112 8",
+                "nobody takes the answer for whole",
+                "unit/test_http_differential.py::test_wherever_a_server_breaks_off_nobody_takes_the_answer_for_whole",
+            ),
+        ),
+    ),
+)
