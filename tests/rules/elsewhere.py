@@ -20,6 +20,7 @@ LEAVING: Final = "scenarios/test_clients_that_leave.py"
 FAILURES: Final = "unit/test_proxy_failures.py"
 EXCHANGE: Final = "unit/test_proxy_exchange.py"
 TUNNEL: Final = "unit/test_proxy_tunnel.py"
+SOCKETS: Final = "scenarios/test_websocket.py"
 
 CHAPTERS: Final[tuple[tuple[str, tuple[Named, ...]], ...]] = (
     (
@@ -226,6 +227,49 @@ CHAPTERS: Final[tuple[tuple[str, tuple[Named, ...]], ...]] = (
                 f"{TUNNEL}::test_an_idle_tunnel_ends_at_its_own_timeout_or_the_nearer_of_the_others",
             ),
             Named("a reset of either side", "RFC 9293 3.5", "ends the tunnel", f"{TUNNEL}::test_a_reset_ends_the_tunnel"),
+            Named(
+                "a page in a real browser",
+                "RFC 6455",
+                "its socket goes to the page's server, large frames, a clean close",
+                f"{SOCKETS}::test_a_page_in_a_real_browser_talks_over_its_socket",
+            ),
+            Named(
+                "a socket and its cookie",
+                "decision",
+                "the cookie decides, two sockets never mix",
+                f"{SOCKETS}::test_a_socket_follows_its_cookie_and_two_do_not_mix",
+            ),
+            Named(
+                "large frames both ways at once",
+                "RFC 6455",
+                "back-pressure on both sides",
+                f"{SOCKETS}::test_large_frames_pass_both_ways_at_once",
+            ),
+            Named(
+                "the death of a server",
+                "RFC 9293 3.5",
+                "SD, its sockets end and no other",
+                f"{SOCKETS}::test_the_death_of_a_server_ends_its_sockets_and_no_other",
+            ),
+            Named(
+                "the death of a client",
+                "RFC 9293 3.5",
+                "CD, the server knows",
+                f"{SOCKETS}::test_the_death_of_a_client_reaches_the_server",
+            ),
+            Named(
+                "timeout tunnel",
+                "HAProxy 2.6",
+                "ends an idle socket, not a busy one",
+                f"{SOCKETS}::test_an_idle_socket_ends_at_timeout_tunnel_and_a_busy_one_does_not",
+            ),
+            Named("a soft stop", "HAProxy 2.6", "waits for open sockets", f"{SOCKETS}::test_a_soft_stop_waits_for_the_socket"),
+            Named(
+                "a refused upgrade",
+                "RFC 9110 7.8",
+                "leaves HTTP in force",
+                f"{SOCKETS}::test_a_refused_upgrade_leaves_http_in_force",
+            ),
             Named(
                 "WebSocket with a real library",
                 "RFC 6455",
