@@ -5,11 +5,15 @@ proxies are counted from 1 in the order of the files, after the proxy of the sta
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from balancer.config.drafts import GlobalDraft, ProxyDraft, Settings
 from balancer.config.findings import NOTICE, Report
 from balancer.config.keywords import nearest, suggestion
 from balancer.model import Backend, Frontend, Global, LogTarget, Model, Server
+
+# What a draft of the global section knows for the load alone.
+LOAD_ONLY: Final = ("seen", "environment")
 
 
 def build(process: GlobalDraft, proxies: Sequence[ProxyDraft], files: tuple[str, ...], report: Report) -> tuple[Model, bool]:
@@ -129,7 +133,7 @@ def _check_servers(proxy: ProxyDraft, report: Report) -> None:
 
 
 def _global(process: GlobalDraft) -> Global:
-    return Global(**{name: value for name, value in vars(process).items() if name != "seen"})
+    return Global(**{name: value for name, value in vars(process).items() if name not in LOAD_ONLY})
 
 
 def _logs(process: GlobalDraft, settings: Settings) -> tuple[LogTarget, ...]:
