@@ -54,7 +54,7 @@ CASES: Final[tuple[Case, ...]] = (
     Case("escapes", D + "listen w\\x65b\n    bind 127.0.0.1:18080\n    log-tag a\\ b\\#c\\\\d # comment\n"),
     Case("CRLF at the ends of lines", (D + L + S).replace("\n", "\r\n")),
     Case("vertical tabs and form feeds are blanks", D + "listen\x0bweb\n\x0cbind 127.0.0.1:18080\n"),
-    Case("unmatched quotes", D + L + '    server "s 127.0.0.1:1\n    nosuch\n    server \'t 127.0.0.1:1\n'),
+    Case("unmatched quotes", D + L + "    server \"s 127.0.0.1:1\n    nosuch\n    server 't 127.0.0.1:1\n"),
     Case("broken escapes", D + L + "    server \\xg0 127.0.0.1:1\n    nosuch\\x4\n    server s 127.0.0.1:1 \\x\n"),
     Case("variables that are none", D + L + '    nosuch "$"\n    nosuch "${"\n    nosuch "$9"\n    nosuch "${.NONE}"\n'),
     Case("braces that do not close", D + L + '    nosuch "${HOME"\n    nosuch "${HOME[}"\n    nosuch "${HOME[*]x}"\n'),
@@ -106,18 +106,29 @@ CASES: Final[tuple[Case, ...]] = (
     Case("an alert", D + ".alert 'not here'\n" + L, STOPS),
     Case("no before a directive", D + L + "    no .if 1\n    default .endif\n"),
     # Variables that the file sets
-    Case("setenv acts on the lines after it", 'global\n setenv PORT 18080\n setenv M http\n' + D + 'listen web\n bind ":$PORT"\n'),
+    Case(
+        "setenv acts on the lines after it", "global\n setenv PORT 18080\n setenv M http\n" + D + 'listen web\n bind ":$PORT"\n'
+    ),
     Case("setenv of too few words", "global\n setenv\n setenv A\n presetenv A\n unsetenv\n setenv A ''\n" + D + L),
     Case("names that no variable can have", "global\n setenv a=b c\n presetenv '' c\n unsetenv x a=b\n" + D + L),
     Case("presetenv keeps", 'global\n setenv A 1\n presetenv A x\n maxconn "$A"\n nosuch\n' + D + L),
-    Case("unsetenv and resetenv", 'global\n setenv A 1\n unsetenv A\n setenv B 1\n resetenv B\n.if defined(A)\n x\n.endif\n'
-         '.if !defined(B)\n y\n.endif\n.if defined(HAPROXY_LOCALPEER)\n z\n.endif\n' + D + L),
+    Case(
+        "unsetenv and resetenv",
+        "global\n setenv A 1\n unsetenv A\n setenv B 1\n resetenv B\n.if defined(A)\n x\n.endif\n"
+        ".if !defined(B)\n y\n.endif\n.if defined(HAPROXY_LOCALPEER)\n z\n.endif\n" + D + L,
+    ),
     Case("setenv outside of global", D + " setenv A b\n" + L + " presetenv A b\n unsetenv A\n resetenv\n"),
     Case("no before setenv", "global\n no setenv A b\n default resetenv\n" + D + L),
-    Case("HAProxy's own variables", D + '.if !defined(HAPROXY_STARTUP_VERSION) || !defined(HAPROXY_LOCALPEER)\n x\n.endif\n'
-         '.if defined(HAPROXY_MWORKER) || defined(HAPROXY_CLI)\n y\n.endif\n' + L),
+    Case(
+        "HAProxy's own variables",
+        D + ".if !defined(HAPROXY_STARTUP_VERSION) || !defined(HAPROXY_LOCALPEER)\n x\n.endif\n"
+        ".if defined(HAPROXY_MWORKER) || defined(HAPROXY_CLI)\n y\n.endif\n" + L,
+    ),
     Case("the place", D + L + '.if strneq("${.SECTION}",web) || strneq("$.LINE",8)\n x\n.endif\n'),
-    Case("localpeer", "global\n localpeer me\n.if strneq(\"$HAPROXY_LOCALPEER\",me)\n x\n.endif\n localpeer\n localpeer a b\n" + D + L),
+    Case(
+        "localpeer",
+        'global\n localpeer me\n.if strneq("$HAPROXY_LOCALPEER",me)\n x\n.endif\n localpeer\n localpeer a b\n' + D + L,
+    ),
     # Several files
     Case("a section may be in another file than its defaults", D, more=(L,)),
     Case("a file begins with a section", D + L, STOPS, (S + L,)),
@@ -145,43 +156,94 @@ CASES: Final[tuple[Case, ...]] = (
     Case("sections without a name", "mailers\n", STOPS),
     Case("a program without a master", "program p\n command /bin/true\n" + D + L, UNPLACED),
     # Keywords
-    Case("no and default before what has no opposite", D + L + " no retries 3\n default balance roundrobin\n no cookie A insert\n"),
+    Case(
+        "no and default before what has no opposite",
+        D + L + " no retries 3\n default balance roundrobin\n no cookie A insert\n",
+    ),
     Case("no alone", D + L + " no\n default\n no option\n no option nosuch\n default option nosuch\n no no option persist\n"),
-    Case("no before options and log", D + L + " no option dontlognull\n no option redispatch\n default option redispatch\n no log\n"),
+    Case(
+        "no before options and log",
+        D + L + " no option dontlognull\n no option redispatch\n default option redispatch\n no log\n",
+    ),
     Case("no before options without an opposite", D + L + " no option httplog\n no option tcplog\n default option tcpka\n"),
-    Case("no in global", "global\n no log\n no busy-polling\n no strict-limits\n no set-dumpable\n no daemon\n no maxconn 5\n" + D + L),
-    Case("log lines", "global\n log\n log 127.0.0.1\n log 127.0.0.1 nosuch\n log 127.0.0.1 local0 nosuch\n log global\n" + D + L),
-    Case("words of global", "global\n daemon x\n chroot\n stats socket\n stats timeout x\n nbthread x\n pidfile\n nosuch\n" + D + L),
-    Case("a frontend's mistakes", D + "frontend f\n bind 127.0.0.1\n bind :99999\n timeout client\n timeout nosuch 1\n maxconn\n"),
-    Case("a backend's mistakes", D + L + "backend b\n server\n server s\n server t 127.0.0.1:1 nosuch\n balance nosuch\n retries\n"),
-    Case("a server's mistakes", D + L + " server a 127.0.0.1:1 weight 300\n server b 127.0.0.1:1 inter x\n server c 127.0.0.1:1 cookie\n"),
+    Case(
+        "no in global",
+        "global\n no log\n no busy-polling\n no strict-limits\n no set-dumpable\n no daemon\n no maxconn 5\n" + D + L,
+    ),
+    Case(
+        "log lines", "global\n log\n log 127.0.0.1\n log 127.0.0.1 nosuch\n log 127.0.0.1 local0 nosuch\n log global\n" + D + L
+    ),
+    Case(
+        "words of global",
+        "global\n daemon x\n chroot\n stats socket\n stats timeout x\n nbthread x\n pidfile\n nosuch\n" + D + L,
+    ),
+    Case(
+        "a frontend's mistakes", D + "frontend f\n bind 127.0.0.1\n bind :99999\n timeout client\n timeout nosuch 1\n maxconn\n"
+    ),
+    Case(
+        "a backend's mistakes",
+        D + L + "backend b\n server\n server s\n server t 127.0.0.1:1 nosuch\n balance nosuch\n retries\n",
+    ),
+    Case(
+        "a server's mistakes",
+        D + L + " server a 127.0.0.1:1 weight 300\n server b 127.0.0.1:1 inter x\n server c 127.0.0.1:1 cookie\n",
+    ),
     Case("a cookie's mistakes", D + L + " cookie\n cookie A nosuch\n cookie A insert domain\n"),
-    Case("words in the wrong section", "global\n mode http\n" + D + " bind :1\n server s 127.0.0.1:1\n" + L + " maxconnrate 3\n daemon\n"),
+    Case(
+        "words in the wrong section",
+        "global\n mode http\n" + D + " bind :1\n server s 127.0.0.1:1\n" + L + " maxconnrate 3\n daemon\n",
+    ),
     Case("a backend that is not there", D + L + " default_backend nosuch\n", UNPLACED),
     Case("two servers of one name", D + L + S + S, UNPLACED),
     Case("an error file that is not there", D + L + " errorfile 503 /nonexistent\n errorfile 999 /dev/null\n errorfile\n"),
-)  # fmt: skip
+)
 
 DIFFERENCES: Final[tuple[Difference, ...]] = (
-    Difference("HAProxy 2.6 leaves the option's word behind 'default option'; its manual says that it works",
-               D + L + " default option dontlognull\n", ERROR, VALID),
-    Difference("HAProxy 2.6 loses the closing brace of a default in the first line of a file",
-               'defaults "${BALANCER_TEST_NONE-x}"\n mode http\n timeout client 1s\n' + L, ERROR, VALID),
-    Difference("HAPROXY_CFGFILES is there while files are read, as HAProxy's manual says; HAProxy 2.6 sets it afterwards",
-               D + ".if !defined(HAPROXY_CFGFILES)\n.alert none\n.endif\n" + L, ERROR, VALID),
-    Difference("the address in the line of the section is the form of 1.2", D + "listen web 127.0.0.1:18080\n" + S, ERROR, VALID),
-    Difference("there is no TLS, so that .if feature(OPENSSL) is false",
-               D + ".if feature(OPENSSL)\n.alert tls\n.endif\n" + L, ERROR, VALID),
+    Difference(
+        "HAProxy 2.6 leaves the option's word behind 'default option'; its manual says that it works",
+        D + L + " default option dontlognull\n",
+        ERROR,
+        VALID,
+    ),
+    Difference(
+        "HAProxy 2.6 loses the closing brace of a default in the first line of a file",
+        'defaults "${BALANCER_TEST_NONE-x}"\n mode http\n timeout client 1s\n' + L,
+        ERROR,
+        VALID,
+    ),
+    Difference(
+        "HAPROXY_CFGFILES is there while files are read, as HAProxy's manual says; HAProxy 2.6 sets it afterwards",
+        D + ".if !defined(HAPROXY_CFGFILES)\n.alert none\n.endif\n" + L,
+        ERROR,
+        VALID,
+    ),
+    Difference(
+        "the address in the line of the section is the form of 1.2", D + "listen web 127.0.0.1:18080\n" + S, ERROR, VALID
+    ),
+    Difference(
+        "there is no TLS, so that .if feature(OPENSSL) is false",
+        D + ".if feature(OPENSSL)\n.alert tls\n.endif\n" + L,
+        ERROR,
+        VALID,
+    ),
     Difference("'userlist' would decide who is let in", "userlist u\n user a insecure-password b\n" + D + L, VALID, ERROR),
     Difference("'peers' would share what is not kept here", "peers p\n peer a 127.0.0.1:1\n" + D + L, VALID, ERROR),
     Difference("'ring' takes log lines", "ring r\n format rfc5424\n" + D + L, VALID, ERROR),
     Difference("'cache' would answer from memory", "cache c\n total-max-size 4\n" + D + L, VALID, ERROR),
     Difference("'fcgi-app' would speak another protocol", "fcgi-app f\n docroot /\n" + D + L, VALID, ERROR),
-    Difference("'log-forward' would take log lines", "log-forward f\n dgram-bind 127.0.0.1:18514\n log 127.0.0.1:514 local0\n" + D + L,
-               VALID, ERROR),
+    Difference(
+        "'log-forward' would take log lines",
+        "log-forward f\n dgram-bind 127.0.0.1:18514\n log 127.0.0.1:514 local0\n" + D + L,
+        VALID,
+        ERROR,
+    ),
     Difference("lines of sections without effect are not looked at", "mailers m\n nosuch\n" + D + L, ERROR, VALID),
-    Difference("a word behind a backend's name is an error at once, HAProxy's comes with the next line",
-               D + L + "backend b x\n", VALID, ERROR),
+    Difference(
+        "a word behind a backend's name is an error at once, HAProxy's comes with the next line",
+        D + L + "backend b x\n",
+        VALID,
+        ERROR,
+    ),
     Difference("mode http is required", L + " timeout client 1s\n", VALID, ERROR),
     Difference("a number that is none is 0 for HAProxy", D + L + " maxconn many\n", VALID, ERROR),
-)  # fmt: skip
+)

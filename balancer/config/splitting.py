@@ -88,7 +88,6 @@ class _Splitter:
         self.position = 0
         self.found: list[str] = []
         self.word: list[str] | None = None  # None between words
-        self.word_position = 0
 
     def words(self) -> list[str]:
         text = self.text
@@ -113,18 +112,20 @@ class _Splitter:
                 self._add(char)
                 self.position += 1
         self._end_word()
+        if not self.is_line and self.found == [""] and text[:1] in tuple(BLANKS):
+            self.found.append("")
         if len(self.found) > LINE_WORDS_MAX:
-            last = self.found[LINE_WORDS_MAX - 1]
+            *before, last = self.found[:LINE_WORDS_MAX]
+            # HAProxy counts in the words as they are then, with one octet between two.
+            position = sum(len(word) + 1 for word in before) + 1
             raise Refusal(
-                f"too many words, truncating after word {LINE_WORDS_MAX}, position {self.word_position}: <{_characters(last)}>."
+                f"too many words, truncating after word {LINE_WORDS_MAX}, position {position}: <{_characters(last)}>."
             )
         return self.found
 
     def _add(self, text: str) -> None:
         if self.word is None:
             self.word = []
-            if len(self.found) < LINE_WORDS_MAX:
-                self.word_position = self.position + 1
         self.word.append(text)
 
     def _end_word(self) -> None:
