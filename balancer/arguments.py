@@ -22,6 +22,9 @@ class Arguments:
     """What the command line asks for."""
 
     paths: list[str] = field(default_factory=list)
+    condition: str | None = None  # to be evaluated instead of reading files
+    local_peer: str = ""
+    diagnoses: bool = False
     version: str = ""  # the flag that asked for it: "-v" or "-vv"
     check: bool = False
     daemon: bool = False
@@ -68,6 +71,7 @@ class Flag:
     operand: str
     effect: Effect
     text: str
+    may_be_empty: bool = False
 
 
 def parse(words: Sequence[str]) -> Arguments:
@@ -88,7 +92,7 @@ def parse(words: Sequence[str]) -> Arguments:
         elif flag.takes == ATTACHED:
             flag.effect(arguments, word[len(flag.word) :])
         elif flag.takes == ONE:
-            if not left or left[0] == "":
+            if not left or (left[0] == "" and not flag.may_be_empty):
                 raise ArgumentError(f"'{flag.word}' expects {flag.operand}")
             flag.effect(arguments, left.pop(0))
         else:
@@ -178,10 +182,6 @@ def _ignores(_arguments: Arguments, _word: str) -> None:
     pass
 
 
-def _refuses(arguments: Arguments, word: str) -> None:
-    raise ArgumentError("'-cc' is known to HAProxy and not supported here yet")
-
-
 def _number(flag: str, word: str) -> int:
     # Only ASCII digits: int() would take '1_000', blanks and other alphabets as well.
     if not (word.isascii() and word.isdigit()):
@@ -223,8 +223,15 @@ FLAGS: Final[tuple[Flag, ...]] = (
         _keeps_text("old_socket"),
         "takes the listening sockets of the process behind that stats socket",
     ),
-    Flag("-L", ONE, "<name>", _ignores, "the name among peers: ignored, there are no peers"),
-    Flag("-cc", ONE, "<condition>", _refuses, "evaluates a condition: not supported yet"),
+    Flag("-L", ONE, "<name>", _keeps_text("local_peer"), "the value of HAPROXY_LOCALPEER, the host's name by default"),
+    Flag(
+        "-cc",
+        ONE,
+        "<condition>",
+        _keeps_text("condition"),
+        "evaluates a condition as of '.if' and exits: 0 true, 1 false, 2 not a condition",
+        may_be_empty=True,
+    ),
     Flag("-de", NONE, "", _ignores, "ignored (no epoll)"),
     Flag("-dp", NONE, "", _ignores, "ignored (no poll)"),
     Flag("-dS", NONE, "", _ignores, "ignored (no splice)"),
@@ -232,7 +239,7 @@ FLAGS: Final[tuple[Flag, ...]] = (
     Flag("-dR", NONE, "", _ignores, "ignored (no SO_REUSEPORT)"),
     Flag("-dr", NONE, "", _ignores, "ignored (names that do not resolve)"),
     Flag("-dV", NONE, "", _ignores, "ignored (no verification of servers' certificates)"),
-    Flag("-dD", NONE, "", _ignores, "ignored (diagnostic warnings)"),
+    Flag("-dD", NONE, "", _sets("diagnoses"), "prints the messages of '.diag' lines"),
     Flag("-dL", NONE, "", _ignores, "ignored (list of loaded objects)"),
     Flag("-dM", ATTACHED, "[<byte>]", _ignores, "ignored (memory debugging)"),
     Flag("-dK", ATTACHED, "[<class>]", _ignores, "ignored (list of keywords)"),

@@ -1,7 +1,8 @@
 """The program: reads the command line and the configuration, says what is wrong with them, and starts the process.
 
 Exit statuses are HAProxy's: 0 fine, 1 for a refused command line, a configuration with errors and a start that failed, 2 from
-`-c` alone for a valid configuration with nothing to listen on; a process that was ended by SIGTERM or SIGINT dies of it.
+`-c` alone for a valid configuration with nothing to listen on and from `-cc` for what is no condition; a process that was
+ended by SIGTERM or SIGINT dies of it.
 Whatever the files have to say, they say all of it in one run, before anything is opened.
 """
 
@@ -16,14 +17,17 @@ from typing import Final, NoReturn, TextIO
 import balancer
 from balancer import assembly, process
 from balancer.arguments import ArgumentError, Arguments, expand_paths, parse, usage
-from balancer.config.findings import ALERT, NOTICE, WARNING, closing_lines
-from balancer.config.loader import load
+from balancer.config.conditions import ConditionError
+from balancer.config.features import feature_list
+from balancer.config.findings import ALERT, DIAG, NOTICE, WARNING, Refusal, closing_lines, printable
+from balancer.config.loader import holds, load
 from balancer.form import form
 from balancer.messages import Messages
 
 OK: Final = 0
 FAILED: Final = 1
 NO_LISTENER: Final = 2
+NO_CONDITION: Final = 2
 
 LIBRARIES: Final[tuple[str, ...]] = ("uvloop", "aiohttp", "multidict", "prometheus-client")
 
@@ -45,6 +49,8 @@ def main(words: Sequence[str], out: TextIO, err: TextIO) -> int:
         out.write(version_text() if arguments.version == "-v" else version_text() + build_text())
         return OK
     messages = Messages(err, arguments.is_quiet(False))
+    if arguments.condition is not None:
+        return _evaluate(arguments.condition, arguments, messages)
     if arguments.directory:
         try:
             os.chdir(arguments.directory)
@@ -71,6 +77,7 @@ def build_text() -> str:
     libraries = ", ".join(f"{name} {_library_version(name)}" for name in LIBRARIES)
     return (
         f"Form: {form()}\n"
+        f"Feature list : {feature_list()}\n"
         f"Python: {platform.python_version()} at {sys.executable}\n"
         f"Libraries: {libraries}\n"
         f"Running as: {_rights_text()}\n"
@@ -100,15 +107,27 @@ def _refuse(reason: str, err: TextIO) -> int:
     return FAILED
 
 
+def _evaluate(condition: str, arguments: Arguments, messages: Messages) -> int:
+    """`-cc`: the status says whether the condition holds; only a mistake in it is told."""
+    try:
+        return OK if holds(condition, local_peer=arguments.local_peer) else FAILED
+    except ConditionError as error:
+        messages.alert(f"config : Failed to evaluate condition: {printable(str(error))}")
+    except Refusal as refusal:
+        messages.alert(f"config : Syntax Error in condition: {printable(str(refusal))}")
+    return NO_CONDITION
+
+
 def _load_and_run(paths: list[str], arguments: Arguments, messages: Messages, out: TextIO) -> int:
-    outcome = load(paths)
+    outcome = load(paths, local_peer=arguments.local_peer, is_master=arguments.master != "")
     loaded = outcome.model
     if loaded is not None:
         messages.is_quiet = arguments.is_quiet(loaded.process.quiet)
         arguments = replace(arguments, zero_warning=arguments.zero_warning or loaded.process.zero_warning)
-    tell = {ALERT: messages.alert, WARNING: messages.warning, NOTICE: messages.notice}
+    tell = {ALERT: messages.alert, WARNING: messages.warning, NOTICE: messages.notice, DIAG: messages.diag}
     for finding in outcome.findings:
-        tell[finding.level](str(finding))
+        if finding.level != DIAG or arguments.diagnoses:
+            tell[finding.level](str(finding))
     for line in closing_lines(outcome.findings):
         messages.alert(line)
     for text in arguments.passed_over:

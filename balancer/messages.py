@@ -8,9 +8,12 @@ says nothing at all, not even why it fails: that is what `-q` means to those who
 import os
 from typing import Final, TextIO
 
+from balancer.config.findings import further
+
 ALERT: Final = "[ALERT]"
 WARNING: Final = "[WARNING]"
 NOTICE: Final = "[NOTICE]"
+DIAG: Final = "[DIAG]"
 
 
 class Messages:
@@ -34,6 +37,10 @@ class Messages:
         """Something worth knowing, never a reason to fail."""
         self._write(NOTICE, text)
 
+    def diag(self, text: str) -> None:
+        """Something that was asked for with -dD."""
+        self._write(DIAG, text)
+
     def line(self, text: str) -> None:
         """A line that already has its form."""
         if self.is_quiet:
@@ -46,4 +53,4 @@ class Messages:
 
     def _write(self, label: str, text: str) -> None:
         first, *others = text.split("\n")
-        self.line("\n".join([f"{label:<10} ({os.getpid()}) : {first}", *(f"   | {other}" for other in others)]))
+        self.line("\n".join([f"{label:<10} ({os.getpid()}) : {first}", *map(further, others)]))

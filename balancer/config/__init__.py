@@ -3,7 +3,7 @@
 `load` reads files, `render` writes findings as HAProxy does. Nothing here prints, exits or keeps anything open.
 """
 
-from balancer.config.findings import ALERT, NOTICE, WARNING, Finding, closing_lines, render
+from balancer.config.findings import ALERT, DIAG, NOTICE, WARNING, Finding, closing_lines, render
 from balancer.config.loader import Outcome, load
 
-__all__ = ["ALERT", "NOTICE", "WARNING", "Finding", "Outcome", "closing_lines", "load", "render"]
+__all__ = ["ALERT", "DIAG", "NOTICE", "WARNING", "Finding", "Outcome", "closing_lines", "load", "render"]

@@ -11,7 +11,7 @@ from typing import Any, Final
 from balancer.config.drafts import GlobalDraft, ProxyDraft
 from balancer.config.findings import Refusal, Report
 from balancer.config.keywords import GONE, NO_EFFECT, REFUSED, SECTIONS, WORKS, Keyword, Table, nearest, suggestion
-from balancer.config.known_sections import NOT_NEGATABLE
+from balancer.config.known_sections import NEGATABLE, NOT_NEGATABLE
 from balancer.config.reader import Line
 from balancer.config.statement import Statement
 from balancer.config.tables import GLOBAL_TABLE, PROXY_TABLE
@@ -52,12 +52,13 @@ def apply_line(section: Section, line: Line) -> None:
         return
     if prefix and not _can_negate(row):
         raise Refusal(f"'{prefix}' is not supported before '{row.words}', only before options with two states and 'log'")
-    if prefix == "no" and row.fate != WORKS:
+    if prefix == "default" and row.words == "log":
+        raise Refusal("'default' is not supported before 'log', say 'no log' or 'log global'")
+    if prefix and row.fate != WORKS:
         return  # what is never there need not be taken away
-    if prefix == "default":
-        raise Refusal(f"'default' before '{row.words}' is known to HAProxy and not supported yet; say it with or without 'no'")
     arguments = words[row.words.count(" ") + 1 :]
-    _apply(section, row, Statement(line.origin, row.words, arguments, prefix == "no", section.resolves, section.report))
+    # Every option is off by default, so that `default` takes back what `no` does.
+    _apply(section, row, Statement(line.origin, row.words, arguments, prefix != "", section.resolves, section.report))
 
 
 def _apply(section: Section, row: Keyword[Any], statement: Statement) -> None:
@@ -95,7 +96,11 @@ def _find(section: Section, words: Sequence[str], origin: Origin) -> Keyword[Any
 
 
 def _can_negate(row: Keyword[Any]) -> bool:
-    return row.can_negate or (row.fate != WORKS and row.words.startswith("option ") and row.words not in NOT_NEGATABLE)
+    return (
+        row.can_negate
+        or row.words in NEGATABLE
+        or (row.fate != WORKS and row.words.startswith("option ") and row.words not in NOT_NEGATABLE)
+    )
 
 
 def _unknown(section: Section, table: Table[Any], words: Sequence[str]) -> str:

@@ -9,7 +9,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from balancer.config.binds import BIND_TABLE
+from balancer.config.conditions import PREDICATES
 from balancer.config.cookies import FLAGS, KNOWN, VALUES
+from balancer.config.features import PRESENT
 from balancer.config.keywords import GONE, NO_EFFECT, REFUSED, SECTIONS, WORKS, Keyword, Table
 from balancer.config.logs import FORMATS, FORMATS_KNOWN
 from balancer.config.sections import IDLE_SECTIONS, PROXIES, REFUSED_SECTIONS
@@ -31,8 +33,13 @@ What becomes of a keyword:
 
 Any other word is an error, with the nearest keyword if one is near. A condition (`if`, `unless`) is refused wherever it
 stands, but for the one of the exporter (`http-request`). Times are milliseconds unless one of the units us, ms, s, m, h, d
-follows, at most 2147483647 ms. Quotes, backslashes and, within double quotes, `$NAME`, `${NAME}`, `${NAME-default}` and
-`${NAME[*]}` work as in HAProxy's manual (2.2, 2.3); lines that begin with `.if` and its like are refused.
+follows, at most 2147483647 ms. A line has at most 64 words.
+
+Quotes, backslashes and, within double quotes, `$NAME`, `${NAME}`, `${NAME-default}` and `${NAME[*]}` work as in HAProxy's
+manual (2.2, 2.3), as do the blocks `.if`, `.elif`, `.else`, `.endif` and the messages `.notice`, `.warning`, `.alert`,
+`.diag` (2.4). Beside the variables of the process there are `HAPROXY_LOCALPEER`, `HAPROXY_CFGFILES`, `HAPROXY_STARTUP_VERSION`
+and, with `-W`, `HAPROXY_MWORKER`; `.FILE`, `.LINE` and `.SECTION` tell the place. `default` before an option does what `no`
+does, since every option is off by default.
 """
 
 
@@ -91,6 +98,9 @@ def _words() -> str:
     lines = ["## Words of single keywords", "", "| keyword | works | refused |", "|---|---|---|"]
     lines.append(f"| `cookie` | {_list((*FLAGS, *VALUES))} | {_list(KNOWN)} |")
     lines.append(f"| `log ... format` | {_list(FORMATS)} | {_list(FORMATS_KNOWN)} |")
+    lines += ["", "## Conditions", "", "| predicate | |", "|---|---|"]
+    lines += [f"| `{name}({', '.join(arguments)})` | {text} |" for name, (arguments, text, _) in PREDICATES.items()]
+    lines += ["", f"Features that are present: {_list(sorted(PRESENT))}."]
     return "\n".join(lines) + "\n"
 
 

@@ -6,12 +6,14 @@ the fields is a copy of the settings. Nothing of a draft outlives the load.
 
 from dataclasses import dataclass, field, replace
 
+from balancer.config.environment import Environment
 from balancer.model import AddressField, Bind, CookieRule, LogTarget, Origin, StatsSocket
 
 
 @dataclass
 class GlobalDraft:
-    """The sum of all `global` sections. `seen` keeps where a keyword that may be given once was given."""
+    """The sum of all `global` sections. `seen` keeps where a keyword that may be given once was given, `environment`
+    what later lines mean by "$NAME"; neither is of the model."""
 
     logs: tuple[LogTarget, ...] = ()
     log_tag: str = "haproxy"
@@ -36,6 +38,7 @@ class GlobalDraft:
     node: str = ""
     description: str = ""
     seen: dict[str, Origin] = field(default_factory=dict)
+    environment: Environment = field(default_factory=Environment)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from balancer.model import Origin
 ALERT: Final = "ALERT"
 WARNING: Final = "WARNING"
 NOTICE: Final = "NOTICE"
+DIAG: Final = "DIAG"  # said with -dD alone
 
 
 class Refusal(Exception):
@@ -22,15 +23,20 @@ class Refusal(Exception):
 
 @dataclass(frozen=True)
 class Finding:
-    """One remark: its level, the place (None where no line is to blame) and the text without the place."""
+    """One remark: its level, the place (None where no line is to blame) and the text without the place.
+
+    What is wrong with a line before any keyword is looked at is lexical; HAProxy's form of those has one blank less.
+    """
 
     level: str
     origin: Origin | None
     text: str
+    is_lexical: bool = False
 
     def __str__(self) -> str:
         """The text with its place, as it stands behind the label and the process id."""
-        place = f"parsing [{self.origin}] : " if self.origin is not None else ""
+        colon = ":" if self.is_lexical else " :"
+        place = f"parsing [{self.origin}]{colon} " if self.origin is not None else ""
         return printable(f"config : {place}{self.text}")
 
 
@@ -39,6 +45,14 @@ class Report:
     """Collects the findings of one load."""
 
     findings: list[Finding] = field(default_factory=list)
+
+    def add(self, finding: Finding) -> None:
+        """A finding that is already made."""
+        self.findings.append(finding)
+
+    def lexical(self, origin: Origin, text: str) -> None:
+        """Something wrong with a line before its keyword is looked at; it makes the configuration invalid."""
+        self.findings.append(Finding(ALERT, origin, text, is_lexical=True))
 
     def alert(self, origin: Origin | None, text: str) -> None:
         """Something that makes the configuration invalid."""
@@ -76,8 +90,13 @@ def render(findings: Iterable[Finding], pid: int) -> str:
     for level, text in texts:
         first, *others = text.split("\n")
         lines.append(f"{f'[{level}]':<10} ({pid}) : {first}\n")
-        lines += [f"   | {other}\n" for other in others]
+        lines += [f"{further(other)}\n" for other in others]
     return "".join(lines)
+
+
+def further(line: str) -> str:
+    """A further line of a message: behind a bar, unless it shows a part of the file."""
+    return line if line.startswith("  ") else f"   | {line}"
 
 
 def printable(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import Final
 
 from balancer.config import ids
 from balancer.config.drafts import GlobalDraft
+from balancer.config.environs import ENVIRONMENT_ROWS
 from balancer.config.findings import Refusal
 from balancer.config.keywords import Keyword, works
 from balancer.config.logs import parse_log
@@ -162,4 +163,5 @@ GLOBAL_ROWS: Final[tuple[Keyword[GlobalDraft], ...]] = (
         "how many lines a head may have, the first counted; 101",
         _number("maxhdr", 1, HEADERS_MAX, False),
     ),
+    *ENVIRONMENT_ROWS,
 )

@@ -37,7 +37,6 @@ GLOBAL_KNOWN: Final[tuple[Keyword[Any], ...]] = rows(
             "",
             "default-path h1-accept-payload-with-any-method unix-bind",
         ),
-        (REFUSED, "write the value itself, or export it before the start", "presetenv resetenv setenv unsetenv"),
         (REFUSED, "connections are limited by their number: 'maxconn'", "maxconnrate maxsessrate maxsslrate"),
         (REFUSED, NO_SCRIPTS, "lua-load lua-load-per-thread"),
         (NO_EFFECT, NO_SCRIPTS, "lua-prepend-path"),
@@ -71,7 +70,7 @@ GLOBAL_KNOWN: Final[tuple[Keyword[Any], ...]] = rows(
             "the balancer itself asks nobody",
             "httpclient.resolvers.id httpclient.resolvers.prefer httpclient.ssl.ca-file httpclient.ssl.verify",
         ),
-        (NO_EFFECT, "there are no peers", "localpeer cluster-secret"),
+        (NO_EFFECT, "there are no peers", "cluster-secret"),
         (NO_EFFECT, HTTP1_ONLY, "h2-workaround-bogus-websocket-clients"),
         (NO_EFFECT, NO_PROXY_PROTOCOL, "pp2-never-send-local"),
         (
@@ -160,6 +159,8 @@ OPTIONS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
     ),
 )
 # Before these 'no' means nothing to HAProxy, either.
+# Words of `global` without effect here that may stand behind `no` and `default`.
+NEGATABLE: Final = ("busy-polling", "insecure-fork-wanted", "numa-cpu-mapping", "set-dumpable")
 NOT_NEGATABLE: Final[frozenset[str]] = frozenset(
     "option " + word
     for word in (

@@ -1,20 +1,25 @@
 """From files to the model: every line is read, every mistake is kept, and only files without mistakes give a model.
 
-A line opens a section or holds one keyword of it. A keyword that is refused changes nothing and stops nothing. Proxies take
-over the settings of the last `defaults` section before them, also across files, or of the one that they name.
+A line is a directive, opens a section or holds one keyword of it. A keyword that is refused changes nothing and stops nothing.
+Proxies take over the settings of the last `defaults` section before them, also across files, or of the one that they name.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from balancer.config.binds import BindDraft, add_binds
-from balancer.config.dispatch import Section, apply_line
+from balancer.config.conditions import evaluate
+from balancer.config.defaults import DefaultsSection, DefaultsSections
+from balancer.config.directives import Directives
+from balancer.config.dispatch import NEGATIONS, Section, apply_line
 from balancer.config.drafts import GlobalDraft, ProxyDraft, Settings
+from balancer.config.environment import environment_of
 from balancer.config.findings import Finding, Refusal, Report
 from balancer.config.keywords import nearest, suggestion
 from balancer.config.names import check_name
-from balancer.config.reader import Line, Place, read_lines, read_octets
-from balancer.config.sections import ALL_SECTIONS, DIRECTIVES, IDLE_SECTIONS, PROXIES, REFUSED_SECTIONS
+from balancer.config.reader import Line, read_lines, read_octets
+from balancer.config.sections import ALL_SECTIONS, IDLE_SECTIONS, PROXIES, REFUSED_SECTIONS
+from balancer.config.splitting import Place, split_condition
 from balancer.config.statement import Statement
 from balancer.config.validate import build
 from balancer.model import Model
@@ -29,13 +34,21 @@ class Outcome:
     has_listener: bool
 
 
-def load(paths: Sequence[str], *, resolve: bool = True, environment: Mapping[str, str] | None = None) -> Outcome:
+def load(
+    paths: Sequence[str],
+    *,
+    resolve: bool = True,
+    environment: Mapping[str, str] | None = None,
+    local_peer: str = "",
+    is_master: bool = False,
+) -> Outcome:
     """Reads the files as one configuration. Never prints, never exits, never raises for what a file holds.
 
     With `resolve` False no name is looked up: what is no literal address stands for the loopback address. `environment` is
-    what "$NAME" is taken from, the process's own by default.
+    what "$NAME" is taken from, the process's own by default; `local_peer` and `is_master` are what the command line says
+    about them, for the variables that HAProxy sets itself.
     """
-    loader = _Loader(resolve, environment)
+    loader = _Loader(resolve, GlobalDraft(environment=environment_of(paths, environment, local_peer, is_master)))
     for path in paths:
         loader.read(path)
     model, has_listener = build(loader.process, loader.proxies, tuple(paths), loader.report)
@@ -43,34 +56,45 @@ def load(paths: Sequence[str], *, resolve: bool = True, environment: Mapping[str
     return Outcome(None if loader.report.has_errors() else model, findings, has_listener)
 
 
+def holds(condition: str, *, environment: Mapping[str, str] | None = None, local_peer: str = "") -> bool:
+    """Whether a condition of the command line is true: the words of a line, of which those of `.if` are made.
+
+    Raises ConditionError for what is no condition, Refusal for quotes, escapes and variables that are none.
+    """
+    variables = environment_of(None, environment, local_peer, False)
+    return evaluate(" ".join(split_condition(condition, Place(variables))), variables.variables)
+
+
 @dataclass
 class _Loader:
     resolves: bool
-    environment: Mapping[str, str] | None
+    process: GlobalDraft
     report: Report = field(default_factory=Report)
-    process: GlobalDraft = field(default_factory=GlobalDraft)
     proxies: list[ProxyDraft] = field(default_factory=list)
-    defaults: Settings = field(default_factory=Settings)
-    named_defaults: dict[str, Settings] = field(default_factory=dict)
+    defaults: DefaultsSections = field(default_factory=DefaultsSections)
     section: Section | None = None  # None before the first, and in one whose lines are passed over
     is_passed_over: bool = False
 
     def read(self, path: str) -> None:
-        """Reads one file; it begins with a section of its own."""
-        place = Place(file=path) if self.environment is None else Place(self.environment, path)
+        """Reads one file; it begins with a section of its own, and its blocks end with it."""
+        place = Place(self.process.environment, path)
+        directives = Directives(self.process.environment, self.report)
         self.section, self.is_passed_over = None, False
         for line in read_lines(read_octets(path, self.report), place, self.report):
+            if directives.take(line):
+                continue
             try:
                 self._take(line)
             except Refusal as refusal:
                 self.report.alert(line.origin, str(refusal))
             place.section = self._section_name(line, place.section)
+        directives.end(path, place.line)
 
     def _take(self, line: Line) -> None:
-        if line.words[0] in DIRECTIVES:
-            raise Refusal(
-                f"'{line.words[0]}' is known to HAProxy and not supported yet : every line counts, there are no blocks"
-            )
+        words = line.words
+        if words[0] in NEGATIONS and len(words) > 1 and words[1] in ALL_SECTIONS:
+            self.report.alert(line.origin, f"'{words[0]}' is not supported before '{words[1]}', only before keywords")
+            line = replace(line, words=words[1:])
         if line.words[0] in ALL_SECTIONS:
             self._open(line)
         elif self.section is not None:
@@ -80,9 +104,10 @@ class _Loader:
             raise Refusal(f"unknown keyword '{line.words[0]}' out of section{near}")
 
     def _section_name(self, line: Line, before: str) -> str:
-        if line.words[0] not in ALL_SECTIONS:
+        words = line.words[1:] if line.words[0] in NEGATIONS else line.words
+        if words[:1] == () or words[0] not in ALL_SECTIONS:
             return before
-        return line.words[1] if len(line.words) > 1 else line.words[0]
+        return words[1] if len(words) > 1 else words[0]
 
     def _open(self, line: Line) -> None:
         kind, words = line.words[0], line.words[1:]
@@ -91,6 +116,8 @@ class _Loader:
             tail = f" : {REFUSED_SECTIONS[kind]}" if REFUSED_SECTIONS[kind] else ""
             raise Refusal(f"section '{kind}' is known to HAProxy and not supported yet{tail}")
         if kind in IDLE_SECTIONS:
+            if not words:
+                raise Refusal(f"missing name for {kind} section.")
             self.report.warning(line.origin, f"section '{kind}' has no effect : {IDLE_SECTIONS[kind]}")
         elif kind == "global":
             self.section = Section("G", self.process, None, self.resolves, self.report)
@@ -111,40 +138,52 @@ class _Loader:
         name = words[0] if words and words[0] != "from" else ""
         rest = words[1:] if name else words
         # A new section begins with HAProxy's own defaults, whatever is wrong with its line.
-        self.defaults = Settings()
-        self._open_draft(line, name, self.defaults)
-        if name:
-            self.named_defaults[name] = self.defaults
-            check_name("defaults", name)
-        base = self._base("defaults", name, rest)
+        settings = Settings()
+        self._open_draft(line, name, settings)
+        base = self._named_base("defaults", name, line, rest)
         if base is not None:
-            vars(self.defaults).update(vars(base))
+            vars(settings).update(vars(base.settings))
+            self._note_use(line, base, True)
+        # Declared only now: a section that takes over from one of its own name means the one before.
+        self.defaults.declare(name, line.origin, settings)
 
     def _open_proxy(self, line: Line, words: tuple[str, ...]) -> None:
         kind, name, rest = line.words[0], words[0] if words else "", words[1:]
-        proxy = self._open_draft(line, name, self.defaults.copy())
+        base = self.defaults.last()
+        proxy = self._open_draft(line, name, base.settings.copy() if base is not None else Settings())
         if not name:
             raise Refusal(f"'{kind}' expects an <id> argument (got nothing)")
         self.proxies.append(proxy)
         check_name(kind, name)
         if rest and rest[0] != "from" and proxy.is_frontend():
             self._bind_inline(proxy, line, rest)
-            return
-        base = self._base(kind, name, rest)
-        if base is not None:
-            proxy.settings = base.copy()
+            rest = ()
+        named = self._named_base(kind, name, line, rest)
+        if named is not None:
+            proxy.settings = named.settings.copy()
+        used = named or base
+        if used is not None:
+            self._note_use(line, used, named is not None)
 
-    def _base(self, kind: str, name: str, words: tuple[str, ...]) -> Settings | None:
-        """The settings that a section takes over by `from NAME`; None where it says nothing."""
+    def _note_use(self, line: Line, used: DefaultsSection, is_by_name: bool) -> None:
+        if used.use(is_by_name):
+            self.report.warning(line.origin, used.mixed_use())
+
+    def _named_base(self, kind: str, name: str, line: Line, words: tuple[str, ...]) -> DefaultsSection | None:
+        """The section that another takes over by `from NAME`; None where it says nothing."""
         if not words:
             return None
-        if words[0] != "from" or len(words) != 2:
-            raise Refusal(f"'{kind}' expects nothing or 'from <defaults_name>' after the name (got '{' '.join(words)}')")
-        base = self.named_defaults.get(words[1])
-        if base is None:
-            near = suggestion(nearest(words[1], self.named_defaults))
-            raise Refusal(f"defaults section '{words[1]}' not found for {kind} '{name}'{near}")
-        return base
+        if words[0] != "from" or len(words) == 1:
+            if kind != "defaults":
+                raise Refusal(f"'{kind}' expects nothing or 'from <defaults_name>' after the name (got '{' '.join(words)}')")
+            self.report.warning(line.origin, f"'{kind}' : '{' '.join(words)}' has no effect, as in HAProxy")
+            return None
+        if len(words) > 2 and kind != "defaults":
+            raise Refusal(f"'{kind}' cannot handle unexpected argument '{words[2]}'.")
+        if len(words) > 2:
+            self.report.warning(line.origin, f"'{kind}' : '{' '.join(words[2:])}' has no effect, as in HAProxy")
+        label = kind if kind in ("defaults", "backend", "frontend") else "proxy"
+        return self.defaults.find(words[1], label, name)
 
     def _bind_inline(self, proxy: ProxyDraft, line: Line, words: tuple[str, ...]) -> None:
         statement = Statement(line.origin, f"{proxy.kind} {proxy.name}", words, False, self.resolves, self.report)

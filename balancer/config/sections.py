@@ -20,6 +20,4 @@ IDLE_SECTIONS: Final[dict[str, str]] = {
     "mailers": "no mail is sent; watch the log or the metrics",
     "resolvers": "names are resolved once, when the file is read",
 }
-# Lines that HAProxy's reader takes before any section does (its manual, 2.4).
-DIRECTIVES: Final = (".if", ".elif", ".else", ".endif", ".diag", ".notice", ".warning", ".alert")
 ALL_SECTIONS: Final[tuple[str, ...]] = ("global", *PROXIES, *REFUSED_SECTIONS, *IDLE_SECTIONS)

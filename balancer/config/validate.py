@@ -14,6 +14,8 @@ from balancer.model import Backend, Frontend, Global, LogTarget, Model, Server
 
 # HAProxy rounds 'tune.bufsize' up to this on 64-bit machines, and lets 'tune.maxrewrite' have half of it at most.
 BUFSIZE_STEP: Final = 16
+# What a draft of the global section knows for the load alone.
+LOAD_ONLY: Final = ("seen", "environment")
 
 
 def build(process: GlobalDraft, proxies: Sequence[ProxyDraft], files: tuple[str, ...], report: Report) -> tuple[Model, bool]:
@@ -133,7 +135,7 @@ def _check_servers(proxy: ProxyDraft, report: Report) -> None:
 
 
 def _global(process: GlobalDraft) -> Global:
-    words = {name: value for name, value in vars(process).items() if name != "seen"}
+    words = {name: value for name, value in vars(process).items() if name not in LOAD_ONLY}
     words["bufsize"] = -(-process.bufsize // BUFSIZE_STEP) * BUFSIZE_STEP
     words["maxrewrite"] = min(process.maxrewrite, words["bufsize"] // 2)
     return Global(**words)

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from balancer import __version__, model
+from balancer import model
 from balancer.backend.farm import Farm
+from balancer.config import features
 
 # Tools compare the version with HAProxy's; ours says which HAProxy it stands in for, and then its own.
-VERSION: Final = f"2.6.12-balancer-{__version__}"
+VERSION: Final = features.VERSION
 RELEASE_DATE: Final = "2026/11/23"
 
 

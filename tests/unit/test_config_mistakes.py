@@ -117,7 +117,8 @@ PROXY_LINES: Final[tuple[tuple[str, str], ...]] = (
     ("timeout clint 3", "'timeout' expects one of check, client,"),
     ("no timeout client", "'no' is not supported before 'timeout client'"),
     ("no", "'no' expects a keyword after it (got nothing)"),
-    ("default option dontlognull", "'default' before 'option dontlognull' is known to HAProxy and not supported yet"),
+    ("default log", "'default' is not supported before 'log'"),
+    ("default retries 3", "'default' is not supported before 'retries'"),
     ("option httplog clf", "'option httplog clf' is known to HAProxy and not supported yet"),
     ("option http-ignore-probes", "'option http-ignore-probes' is known to HAProxy and not supported yet"),
     ("option httpchk", "'option httpchk' is known to HAProxy and not supported yet"),
@@ -238,7 +239,7 @@ GLOBAL_LINES: Final[tuple[tuple[str, str], ...]] = (
     ("tune.bufsize 3", "'tune.bufsize' expects a whole number between 1024 and 268435455 (got '3')"),
     ("tune.http.maxhdr 0", "'tune.http.maxhdr' expects a whole number between 1 and 32767 (got '0')"),
     ("tune.bufsiz 3", "unknown keyword 'tune.bufsiz' in 'global' section; did you mean 'tune.bufsize' maybe ?"),
-    ("setenv A b", "'setenv' is known to HAProxy and not supported yet"),
+    ("setenv A", "'setenv' expects a name and a value."),
     ("lua-load /x", "'lua-load' is known to HAProxy and not supported yet : Lua is not supported"),
     ("retries 3", "'retries' not allowed in 'global' section, expects one of defaults, listen, backend"),
 )
@@ -254,7 +255,7 @@ def test_a_line_of_global_that_is_refused_says_why(tmp_path: Path, line: str, te
     [
         ("foo\n", "unknown keyword 'foo' out of section"),
         ("listn a\n", "unknown keyword 'listn' out of section; did you mean 'listen' maybe ?"),
-        (".if defined(X)\n", "'.if' is known to HAProxy and not supported yet"),
+        (".if defined(X)\n", "non-terminated '.if' block."),
         ("global x\n", "'global' cannot handle unexpected argument 'x'"),
         ("userlist u\n user a\n", "section 'userlist' is known to HAProxy and not supported yet"),
         ("cache c\n max-age 3\n", "section 'cache' is known to HAProxy and not supported yet"),

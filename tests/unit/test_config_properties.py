@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from balancer import config
 from balancer.config.binds import BIND_TABLE
+from balancer.config.environment import Environment
 from balancer.config.findings import Refusal
-from balancer.config.reader import Place, split_line
 from balancer.config.sections import ALL_SECTIONS
 from balancer.config.servers import SERVER_TABLE
+from balancer.config.splitting import Place, split_line
 from balancer.config.statsocket import STATS_TABLE
 from balancer.config.tables import GLOBAL_TABLE, PROXY_TABLE
 
@@ -86,7 +87,7 @@ def test_any_options_of_a_server_give_findings_or_a_model(tmp_path: Path, option
 @given(line=st.text(max_size=80))
 def test_a_line_is_cut_or_refused(line: str) -> None:
     try:
-        words = split_line(line, Place({}, "t.cfg", 1, ""))
+        words = split_line(line, Place(Environment(), "t.cfg", 1, ""))
     except Refusal:
         return
     assert all(isinstance(word, str) for word in words)
@@ -96,7 +97,7 @@ def test_a_line_is_cut_or_refused(line: str) -> None:
 @given(words=st.lists(st.text(st.characters(blacklist_characters="'\0", blacklist_categories=["Cs"]), max_size=9), max_size=5))
 def test_strong_quotes_give_any_word_back(words: list[str]) -> None:
     line = " ".join(f"'{word}'" for word in words)
-    assert split_line(line, Place({}, "t.cfg", 1, "")) == words
+    assert split_line(line, Place(Environment(), "t.cfg", 1, "")) == words
 
 
 @pytest.mark.parametrize("text", [ORIGINAL, MODERN])

@@ -7,8 +7,9 @@ import pytest
 from config_files import DEFAULTS, DEFAULTS_LINES, WORDS_OF_LINES, load_text, model_of, told
 
 from balancer import config
+from balancer.config.environment import Environment
 from balancer.config.findings import Refusal
-from balancer.config.reader import Place, split_line
+from balancer.config.splitting import Place, split_line
 
 REFUSED: Final[tuple[tuple[str, str], ...]] = (
     ('bind "a', "unmatched quote at position 6"),
@@ -17,17 +18,17 @@ REFUSED: Final[tuple[tuple[str, str], ...]] = (
     (r"a\x", "truncated or invalid hexadecimal sequence at position 2"),
     (r"a\x4", "truncated or invalid hexadecimal sequence at position 2"),
     (r"a\xg0", "truncated or invalid hexadecimal sequence at position 2"),
-    ('"$"', "forbidden first character in an environment variable's name at position 3"),
-    ('"${"', "forbidden first character in an environment variable's name at position 4"),
-    ('"$9"', "forbidden first character in an environment variable's name at position 3"),
-    ('"${HOME_PORT"', "unmatched brace in an environment variable's name at position 2"),
-    ('"${HOME_PORT:-x}"', "unmatched brace in an environment variable's name at position 2"),
-    ("a\x00b", "NUL octet at position 2"),
+    ('"$"', "forbidden first char in environment variable name at position 3"),
+    ('"${"', "forbidden first char in environment variable name at position 4"),
+    ('"$9"', "forbidden first char in environment variable name at position 3"),
+    ('"${HOME_PORT"', "unmatched brace in environment variable name at position 3"),
+    ('"${HOME_PORT:-x}"', "unmatched brace in environment variable name at position 3"),
+    ("a\x00b", "Stray NUL character at position 2."),
 )
 
 
 def place() -> Place:
-    return Place({"HOME_PORT": "8081", "LIST": "a b"}, "t.cfg", 3, "web")
+    return Place(Environment({"HOME_PORT": "8081", "LIST": "a b"}), "t.cfg", 3, "web")
 
 
 @pytest.mark.parametrize(("line", "words"), WORDS_OF_LINES)

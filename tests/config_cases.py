@@ -1,0 +1,249 @@
+"""Configuration files for the comparison with `haproxy -c`: what each is about, and how far the two answers agree.
+
+A file is written as test.cfg; `Case.more` are files that are read after it. HAProxy gives up at some mistakes, and tells some
+without a line: then what it does tell must be among what we tell. Files on which the verdicts differ stand apart, each with
+the reason.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+SAME: Final = "the same lines"
+STOPS: Final = "HAProxy stops reading there, here the rest is read, too"
+UNPLACED: Final = "HAProxy tells it without a line"
+
+VALID: Final = 0
+ERROR: Final = 1
+NO_LISTENER: Final = 2
+
+D: Final = """\
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 1s
+    timeout server 1s
+"""
+NAMED: Final = D.replace("defaults", "defaults base")
+L: Final = "listen web\n    bind 127.0.0.1:18080\n"
+S: Final = "    server s 127.0.0.1:1\n"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One configuration; `agreement` says how the lines of errors compare."""
+
+    what: str
+    text: str
+    agreement: str = SAME
+    more: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One configuration whose verdicts differ, and why."""
+
+    why: str
+    text: str
+    haproxy: int
+    ours: int
+
+
+CASES: Final[tuple[Case, ...]] = (
+    # Words and lines
+    Case("words in all quotes", D + L + "    log-tag 'A B'\"C\"\n", SAME),
+    Case("escapes", D + "listen w\\x65b\n    bind 127.0.0.1:18080\n    log-tag a\\ b\\#c\\\\d # comment\n"),
+    Case("CRLF at the ends of lines", (D + L + S).replace("\n", "\r\n")),
+    Case("vertical tabs and form feeds are blanks", D + "listen\x0bweb\n\x0cbind 127.0.0.1:18080\n"),
+    Case("unmatched quotes", D + L + "    server \"s 127.0.0.1:1\n    nosuch\n    server 't 127.0.0.1:1\n"),
+    Case("broken escapes", D + L + "    server \\xg0 127.0.0.1:1\n    nosuch\\x4\n    server s 127.0.0.1:1 \\x\n"),
+    Case("variables that are none", D + L + '    nosuch "$"\n    nosuch "${"\n    nosuch "$9"\n    nosuch "${.NONE}"\n'),
+    Case("braces that do not close", D + L + '    nosuch "${HOME"\n    nosuch "${HOME[}"\n    nosuch "${HOME[*]x}"\n'),
+    Case("a variable in single quotes is none", D + L + "    nosuch '$'\n    log-tag '${'\n"),
+    Case("a default for a variable", D + L + '    server s "${BALANCER_TEST_NONE-127.0.0.1}:1"\n    retries "${NONE-3}"\n'),
+    Case("an empty list of words", D + L + '    server "${BALANCER_TEST_NONE[*]}" 127.0.0.1:1\n'),
+    Case("sixty-four words", D + L + "    description" + " w" * 63 + "\n"),
+    Case("sixty-five words", D + L + "    description" + " w" * 64 + "\n    nosuch\n"),
+    Case("a line of four thousand octets", D + L + "    description " + "x" * 4000 + "\n    nosuch\n"),
+    Case("a comment of four thousand octets", D + L + "    # " + "x" * 4000 + "\n    nosuch\n"),
+    Case("a last line without its end", D + L + "    retries 3"),
+    Case("a wrong last line without its end", D + L + "    retries three 3"),
+    Case("a last comment without its end", D + L + "    # the end"),
+    Case("a NUL", D + L + "    retr\0ies 3\n    nosuch\n", STOPS),
+    Case("a NUL in a comment", D + L + "    # \0\n    nosuch\n", STOPS),
+    Case("nothing", ""),
+    Case("octets that are no UTF-8", D + L + "    description \udcff\udcfe\n    \udcff\n"),
+    # Blocks
+    Case("a block that counts", D + ".if 1\n" + L + ".endif\n"),
+    Case("a block that does not", D + ".if 0\nnosuch\n.endif\n" + L),
+    Case("an empty condition is false", D + ".if\n    nosuch\n.endif\n" + L),
+    Case("the first branch that holds", D + ".if 0\n x\n.elif 1\n retries 1\n.elif 1\n y\n.else\n z\n.endif\n" + L),
+    Case("else", D + ".if streq(a,b)\n x\n.elif defined(BALANCER_TEST_NONE)\n y\n.else\n z\n.endif # end\n" + L),
+    Case("blocks in blocks", D + ".if 1\n.if 0\n x\n.else\n y\n.endif\n.else\n.if 1\n z\n.endif\n.endif\n" + L),
+    Case("quotes count where a block does not", D + '.if 0\n nosuch "\n nosuch \\xzz\n.endif\n' + L),
+    Case("conditions do not, nor directives", D + ".if 0\n .if nosuch(\n .elif (\n .endif\n .nosuch\n .alert x\n.endif\n" + L),
+    Case("a block across sections", D + ".if 1\n" + L + ".else\n" + L + ".endif\n" + S),
+    Case("precedence", D + ".if 1 || 1 && 0\n a\n.endif\n.if (1 || 1) && 0\n b\n.endif\n.if !0 && !(0 || 0)\n c\n.endif\n" + L),
+    Case("versions", D + ".if version_atleast(2.6)\n a\n.endif\n.if version_before(2.6)\n b\n.endif\n" + L),
+    Case("a feature", D + ".if feature(PROMEX) && !feature(QUIC)\n a\n.else\n b\n.endif\n" + L),
+    Case("a condition that is none", D + ".if nosuch(1)\n a\n.endif\n" + L + "    nosuch\n", STOPS),
+    Case("a condition with more behind it", D + ".if 1 2\n a\n.endif\n" + L + "    nosuch\n", STOPS),
+    Case("a condition with too few arguments", D + ".if streq(a)\n.endif\n" + L, STOPS),
+    Case("a condition that does not close", D + ".if (1\n.endif\n" + L, STOPS),
+    Case("a wrong condition of .elif", D + ".if 0\n.elif x\n.endif\n" + L, STOPS),
+    Case("no .endif", D + ".if 1\n" + L + ".if 0\n"),
+    Case("a lone .endif", D + ".endif\n" + L, STOPS),
+    Case("a lone .else", D + ".else\n" + L, STOPS),
+    Case("a lone .elif", D + ".elif 1\n" + L, STOPS),
+    Case(".else after .else", D + ".if 1\n.else\n.else\n.endif\n" + L, STOPS),
+    Case(".elif after .else", D + ".if 0\n.else\n.elif 1\n.endif\n" + L, STOPS),
+    Case("words behind .endif", D + ".if 1\n.endif x\n" + L, STOPS),
+    Case("words behind .else", D + ".if 1\n.else x\n.endif\n" + L, STOPS),
+    Case("a hundred blocks", D + ".if 1\n" * 100 + ".endif\n" * 100 + L, STOPS),
+    Case("ninety-nine blocks", D + ".if 1\n" * 99 + ".endif\n" * 99 + L),
+    Case("a directive that is none", D + ".nosuch\n" + L, STOPS),
+    Case("messages", D + ".notice a\n.warning 'b c'\n.diag d\n" + L),
+    Case("messages of too many words", D + ".notice a b\n.warning a b\n.diag a b\n.alert a b\n" + L),
+    Case("an alert", D + ".alert 'not here'\n" + L, STOPS),
+    Case("no before a directive", D + L + "    no .if 1\n    default .endif\n"),
+    # Variables that the file sets
+    Case(
+        "setenv acts on the lines after it", "global\n setenv PORT 18080\n setenv M http\n" + D + 'listen web\n bind ":$PORT"\n'
+    ),
+    Case("setenv of too few words", "global\n setenv\n setenv A\n presetenv A\n unsetenv\n setenv A ''\n" + D + L),
+    Case("names that no variable can have", "global\n setenv a=b c\n presetenv '' c\n unsetenv x a=b\n" + D + L),
+    Case("presetenv keeps", 'global\n setenv A 1\n presetenv A x\n maxconn "$A"\n nosuch\n' + D + L),
+    Case(
+        "unsetenv and resetenv",
+        "global\n setenv A 1\n unsetenv A\n setenv B 1\n resetenv B\n.if defined(A)\n x\n.endif\n"
+        ".if !defined(B)\n y\n.endif\n.if defined(HAPROXY_LOCALPEER)\n z\n.endif\n" + D + L,
+    ),
+    Case("setenv outside of global", D + " setenv A b\n" + L + " presetenv A b\n unsetenv A\n resetenv\n"),
+    Case("no before setenv", "global\n no setenv A b\n default resetenv\n" + D + L),
+    Case(
+        "HAProxy's own variables",
+        D + ".if !defined(HAPROXY_STARTUP_VERSION) || !defined(HAPROXY_LOCALPEER)\n x\n.endif\n"
+        ".if defined(HAPROXY_MWORKER) || defined(HAPROXY_CLI)\n y\n.endif\n" + L,
+    ),
+    Case("the place", D + L + '.if strneq("${.SECTION}",web) || strneq("$.LINE",8)\n x\n.endif\n'),
+    Case(
+        "localpeer",
+        'global\n localpeer me\n.if strneq("$HAPROXY_LOCALPEER",me)\n x\n.endif\n localpeer\n localpeer a b\n' + D + L,
+    ),
+    # Several files
+    Case("a section may be in another file than its defaults", D, more=(L,)),
+    Case("a file begins with a section", D + L, STOPS, (S + L,)),
+    Case("a block ends with its file", D + ".if 1\n", STOPS, (".endif\n" + L,)),
+    Case("mistakes in both files", D + " nosuch\n", SAME, (L + "\n\n\n\n\n\n neither\n",)),
+    # Sections and their names
+    Case("keywords before any section", "nosuch\n" + D + L),
+    Case("an argument of global", "global x\n nosuch\n" + D + L),
+    Case("a section without a name", D + "listen\n", STOPS),
+    Case("a frontend without a name", D + "frontend ''\n", STOPS),
+    Case("a name that is not permitted", D + "listen a!\n bind :18080\n nosuch\nbackend b/c\n nosuch\n"),
+    Case("names that are there already", D + L + L + "backend web\n"),
+    Case("two sections of one name that are not asked for", NAMED + NAMED + L),
+    Case("an ambiguous name", NAMED + NAMED + "listen web from base\n bind :18080\n", STOPS),
+    Case("a name that is not there", NAMED + "listen web from nosuch\n bind :18080\n", STOPS),
+    Case("a name that cannot be asked for", D.replace("defaults", "defaults a!") + "listen web from a!\n bind :18080\n", STOPS),
+    Case("a name that is not asked for may be any", D.replace("defaults", "defaults 'a !'") + L),
+    Case("from takes over", NAMED + "defaults other from base\n retries 2\ndefaults\nlisten web from other\n bind :18080\n"),
+    Case("from and last", NAMED + L + "backend b from base\nbackend c\n"),
+    Case("words behind from", NAMED + "listen web from base x\n", STOPS),
+    Case("words behind defaults", D.replace("defaults", "defaults base x y") + L),
+    Case("words behind the from of defaults", NAMED + "defaults other from base x\n" + L),
+    Case("no before a section", D + "no listen web\n bind :18080\n nosuch\n"),
+    Case("sections that have no effect", "mailers m\nresolvers r\n nameserver n 127.0.0.1:53\n" + D + L),
+    Case("sections without a name", "mailers\n", STOPS),
+    Case("a program without a master", "program p\n command /bin/true\n" + D + L, UNPLACED),
+    # Keywords
+    Case(
+        "no and default before what has no opposite",
+        D + L + " no retries 3\n default balance roundrobin\n no cookie A insert\n",
+    ),
+    Case("no alone", D + L + " no\n default\n no option\n no option nosuch\n default option nosuch\n no no option persist\n"),
+    Case(
+        "no before options and log",
+        D + L + " no option dontlognull\n no option redispatch\n default option redispatch\n no log\n",
+    ),
+    Case("no before options without an opposite", D + L + " no option httplog\n no option tcplog\n default option tcpka\n"),
+    Case(
+        "no in global",
+        "global\n no log\n no busy-polling\n no strict-limits\n no set-dumpable\n no daemon\n no maxconn 5\n" + D + L,
+    ),
+    Case(
+        "log lines", "global\n log\n log 127.0.0.1\n log 127.0.0.1 nosuch\n log 127.0.0.1 local0 nosuch\n log global\n" + D + L
+    ),
+    Case(
+        "words of global",
+        "global\n daemon x\n chroot\n stats socket\n stats timeout x\n nbthread x\n pidfile\n nosuch\n" + D + L,
+    ),
+    Case(
+        "a frontend's mistakes", D + "frontend f\n bind 127.0.0.1\n bind :99999\n timeout client\n timeout nosuch 1\n maxconn\n"
+    ),
+    Case(
+        "a backend's mistakes",
+        D + L + "backend b\n server\n server s\n server t 127.0.0.1:1 nosuch\n balance nosuch\n retries\n",
+    ),
+    Case(
+        "a server's mistakes",
+        D + L + " server a 127.0.0.1:1 weight 300\n server b 127.0.0.1:1 inter x\n server c 127.0.0.1:1 cookie\n",
+    ),
+    Case("a cookie's mistakes", D + L + " cookie\n cookie A nosuch\n cookie A insert domain\n"),
+    Case(
+        "words in the wrong section",
+        "global\n mode http\n" + D + " bind :1\n server s 127.0.0.1:1\n" + L + " maxconnrate 3\n daemon\n",
+    ),
+    Case("a backend that is not there", D + L + " default_backend nosuch\n", UNPLACED),
+    Case("two servers of one name", D + L + S + S, UNPLACED),
+    Case("an error file that is not there", D + L + " errorfile 503 /nonexistent\n errorfile 999 /dev/null\n errorfile\n"),
+)
+
+DIFFERENCES: Final[tuple[Difference, ...]] = (
+    Difference(
+        "HAProxy 2.6 leaves the option's word behind 'default option'; its manual says that it works",
+        D + L + " default option dontlognull\n",
+        ERROR,
+        VALID,
+    ),
+    Difference(
+        "HAProxy 2.6 loses the closing brace of a default in the first line of a file",
+        'defaults "${BALANCER_TEST_NONE-x}"\n mode http\n timeout client 1s\n' + L,
+        ERROR,
+        VALID,
+    ),
+    Difference(
+        "HAPROXY_CFGFILES is there while files are read, as HAProxy's manual says; HAProxy 2.6 sets it afterwards",
+        D + ".if !defined(HAPROXY_CFGFILES)\n.alert none\n.endif\n" + L,
+        ERROR,
+        VALID,
+    ),
+    Difference(
+        "the address in the line of the section is the form of 1.2", D + "listen web 127.0.0.1:18080\n" + S, ERROR, VALID
+    ),
+    Difference(
+        "there is no TLS, so that .if feature(OPENSSL) is false",
+        D + ".if feature(OPENSSL)\n.alert tls\n.endif\n" + L,
+        ERROR,
+        VALID,
+    ),
+    Difference("'userlist' would decide who is let in", "userlist u\n user a insecure-password b\n" + D + L, VALID, ERROR),
+    Difference("'peers' would share what is not kept here", "peers p\n peer a 127.0.0.1:1\n" + D + L, VALID, ERROR),
+    Difference("'ring' takes log lines", "ring r\n format rfc5424\n" + D + L, VALID, ERROR),
+    Difference("'cache' would answer from memory", "cache c\n total-max-size 4\n" + D + L, VALID, ERROR),
+    Difference("'fcgi-app' would speak another protocol", "fcgi-app f\n docroot /\n" + D + L, VALID, ERROR),
+    Difference(
+        "'log-forward' would take log lines",
+        "log-forward f\n dgram-bind 127.0.0.1:18514\n log 127.0.0.1:514 local0\n" + D + L,
+        VALID,
+        ERROR,
+    ),
+    Difference("lines of sections without effect are not looked at", "mailers m\n nosuch\n" + D + L, ERROR, VALID),
+    Difference(
+        "a word behind a backend's name is an error at once, HAProxy's comes with the next line",
+        D + L + "backend b x\n",
+        VALID,
+        ERROR,
+    ),
+    Difference("mode http is required", L + " timeout client 1s\n", VALID, ERROR),
+    Difference("a number that is none is 0 for HAProxy", D + L + " maxconn many\n", VALID, ERROR),
+)
