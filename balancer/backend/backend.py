@@ -10,28 +10,28 @@ from typing import Final
 from mypy_extensions import mypyc_attr
 
 from balancer import model
-from balancer.backend.balance import ALGORITHMS
-from balancer.backend.balance.algorithm import Algorithm
+from balancer.backend.balance import Algorithm, order_of
 from balancer.backend.counters import Counters
 from balancer.backend.events import EventLog
 from balancer.backend.persistence import Persistence
-from balancer.backend.queue import Queue, Waiter
+from balancer.backend.queue import Queue
 from balancer.backend.server import Server
+from balancer.backend.visit import Visit
 
 ASSIGNED: Final = 0
 QUEUED: Final = 1
 NO_SERVER: Final = 2
+NO_ROOM: Final = 3
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class Request(Waiter):
+class Request(Visit):
     """A request as a backend sees it: which server its cookie bound it to, which one it has."""
 
     def __init__(self) -> None:
         super().__init__()
         self.server: Server | None = None  # whose slot it holds
         self.bound_to: Server | None = None  # whom a valid cookie named
-        self.avoid: Server | None = None  # who just failed it
         self.server_queue_position: int = 0
         self.backend_queue_position: int = 0
 
@@ -55,7 +55,10 @@ class Backend:
         self.counters = Counters()
         self.servers: list[Server] = [Server(server, config.name, now) for server in config.servers]
         self.backups: list[Server] = [server for server in self.servers if server.is_backup]
-        self.algorithm: Algorithm = ALGORITHMS[config.balance]([server for server in self.servers if not server.is_backup])
+        self.algorithm: Algorithm = order_of(
+            config.balance, [server for server in self.servers if not server.is_backup], self.servers
+        )
+        self.follows_load: bool = self.algorithm.follows_load
         self.persistence: Persistence | None = None if config.cookie is None else Persistence(config.cookie, self.servers)
         self.queue = Queue()
         self.fullconn: int = config.maxconn  # the farm fills in what the file leaves out
@@ -85,7 +88,10 @@ class Backend:
         return "UP" if not self.servers or self.is_up() else "DOWN"
 
     def assign(self, request: Request, now: float) -> int:
-        """Gives the request a server and its slot (ASSIGNED), a place in a queue (QUEUED), or neither (NO_SERVER)."""
+        """Gives the request a server and its slot (ASSIGNED), a place in a queue (QUEUED), or neither.
+
+        Neither: there is no server (NO_SERVER), or the one that its hash names is full, and so is its queue (NO_ROOM).
+        """
         bound = request.bound_to
         if bound is not None and request.avoid is not bound and bound.is_usable() and not bound.is_queue_full():
             if bound.has_slot() and bound.queue.length == 0:
@@ -93,7 +99,7 @@ class Backend:
                 return ASSIGNED
             self._wait(request, bound.queue, bound.counters, now)
             return QUEUED
-        server = self.algorithm.next(request.avoid)
+        server = self.algorithm.next(request)
         if server is None:
             if self.active_count() == 0:
                 server = self._first_backup()
@@ -106,8 +112,15 @@ class Backend:
                     return ASSIGNED
             self._wait(request, self.queue, self.counters, now)
             return QUEUED
-        server.counters.selected += 1
-        self.counters.selected += 1
+        if server is not request.avoid:
+            server.counters.selected += 1
+            self.counters.selected += 1
+        if server.maxconn and (server.queue.length or server.served >= server.maxconn):
+            # A hash names one server, full or not.
+            if server.is_queue_full():
+                return NO_ROOM
+            self._wait(request, server.queue, server.counters, now)
+            return QUEUED
         self._take(request, server, now)
         return ASSIGNED
 
@@ -117,6 +130,8 @@ class Backend:
         assert server is not None
         request.server = None
         server.release_slot()
+        if self.follows_load and not server.is_backup:
+            self.algorithm.load_changed(server)
         if server.queue.length or self.queue.length:
             self.offer_slots(server, now)
 
@@ -192,6 +207,8 @@ class Backend:
         assert request.server is None
         request.server = server
         server.take_slot(now)
+        if self.follows_load and not server.is_backup:
+            self.algorithm.load_changed(server)
 
     def _wait(self, request: Request, queue: Queue, counters: Counters, now: float) -> None:
         queue.join(request, now)

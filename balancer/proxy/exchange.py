@@ -5,7 +5,7 @@ more. It holds at most one server's slot and at most one server connection, and 
 server may have seen is sent again (`retry.may_repeat` is the one exception, and says why it is none).
 """
 
-from balancer.backend.backend import ASSIGNED, NO_SERVER, QUEUED, Backend, Request
+from balancer.backend.backend import ASSIGNED, NO_ROOM, NO_SERVER, QUEUED, Backend, Request
 from balancer.backend.persistence import DOWN, VALID
 from balancer.backend.server import Server
 from balancer.http.errors import ErrorPage
@@ -103,6 +103,18 @@ class Exchange(Request):
         assert to.follows & self.phase.bit, (self, to)
         self.phase = to
 
+    def source_octets(self) -> bytes:
+        """For `balance source`."""
+        return self.client.source_octets()
+
+    def target_octets(self) -> bytes:
+        """For `balance uri` and `url_param`."""
+        return self.head.target_sent()
+
+    def field_octets(self, name: bytes) -> bytes:
+        """For `balance hdr()`."""
+        return self.head.field_element(name)
+
     def _assign(self, now: float) -> None:
         backend = self.backend
         assert backend is not None
@@ -114,7 +126,7 @@ class Exchange(Request):
             limit = backend.config.queue_timeout_s or backend.config.connect_timeout_s
             self.services.wheel.set(self.client, now + limit if limit else 0.0)
         else:
-            assert outcome == NO_SERVER
+            assert outcome in (NO_SERVER, NO_ROOM)
             backend.counters.connect_errors += 1
             self.enter(phases.QUEUE)
             self.finish(phases.SERVER_ABORT, now)
@@ -214,7 +226,13 @@ class Exchange(Request):
         config = self.backend.config
         is_bound = self.bound_to is not None and self.bound_to is self.target
         decision = retry.after_failure(
-            config.redispatch_interval, config.retries, self.failures, is_bound, self.backend.active_count(), was_timeout
+            config.redispatch_interval,
+            config.retries,
+            self.failures,
+            is_bound,
+            self.backend.algorithm.takes_turns,
+            self.backend.active_count(),
+            was_timeout,
         )
         if decision == retry.GIVE_UP:
             self.failures -= 1
