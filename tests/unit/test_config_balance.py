@@ -137,7 +137,12 @@ def test_haproxy_refuses_the_same_lines(tmp_path: Path, require_peer: Callable[[
 
 
 # The ids that are given (0 for none) and those that HAProxy makes of them.
-IDS: Final = (((0, 0, 0), [1, 2, 3]), ((2, 0, 0), [2, 3, 4]), ((0, 1, 0), [2, 1, 3]), ((7, 0, 5, 0), [7, 2, 5, 4]))
+IDS: Final = (
+    ((0, 0, 0), [1, 2, 3]),
+    ((2, 0, 0), [2, 3, 4]),
+    ((0, 1, 0), [2, 1, 4]),
+    ((7, 0, 5, 0, 0), [7, 2, 5, 4, 6]),
+)
 
 
 @pytest.mark.parametrize(("given", "numbers"), IDS)
