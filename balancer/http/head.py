@@ -82,14 +82,24 @@ class RequestHead(Head):
         return self.data[self.start : self.line_end]
 
     def target_sent(self) -> bytes:
-        """The target as received, where `target` is only the path of an absolute one."""
-        return self.data[self.start + len(self.method) + 1 : self.line_end - VERSION_LENGTH]
+        """The target as received, where `target` is only the path of an absolute one; without the port of its scheme."""
+        target = self.data[self.start + len(self.method) + 1 : self.line_end - VERSION_LENGTH]
+        if not self.host_replaced:
+            return target
+        begin = target.find(b"://") + 3
+        return target[:begin] + self._host_without_port() + target[begin + len(self.host) :]
 
     def field_element(self, name: bytes) -> bytes:
         """The first list element of the first field of this lower-case name, b"" where there is none."""
         if self.host_replaced and name == b"host":
-            return self.host
+            return self._host_without_port()
         return first_element(self.data, self.line_end + 2, self.end - 2, name)
+
+    def _host_without_port(self) -> bytes:
+        """The authority of an absolute target without the port that its scheme has anyway (RFC 9110 4.2.3)."""
+        begin = self.start + len(self.method) + 1
+        port = b":443" if self.data[begin : begin + 5].lower() == b"https" else b":80"
+        return self.host.removesuffix(port)
 
     def wants_close(self) -> bool:
         """Whether the client's connection ends after this request."""
