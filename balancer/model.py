@@ -74,6 +74,25 @@ class AddressField:
 
 
 @dataclass(frozen=True)
+class Balance:
+    """`balance`, `hash-type` and `hash-balance-factor` of a backend, with HAProxy's values where the file has none."""
+
+    algorithm: str = "roundrobin"  # the word in the file, without what stands in parentheses
+    draw_count: int = 2  # random
+    length_max: int = 0  # uri: octets of the target that count; 0: all
+    depth_max: int = 0  # uri: directories that count; 0: all
+    is_whole: bool = False  # uri: the query counts, too
+    is_path_only: bool = False  # uri: the authority of an absolute target does not count
+    name: bytes = b""  # url_param: of the parameter; hdr: of the field, in lower case
+    checks_post: bool = False  # url_param: looks into the body of a POST, too
+    uses_domain_only: bool = False  # hdr
+    is_consistent: bool = False  # hash-type
+    function: str = "sdbm"
+    avalanche: bool = False
+    factor_percent: int = 0  # hash-balance-factor; 0: no limit
+
+
+@dataclass(frozen=True)
 class CookieRule:
     """`cookie NAME insert ...` of a backend."""
 
@@ -94,7 +113,7 @@ class Server:
     """One `server` line with its `default-server` already applied. `host` is a literal address, resolved at load."""
 
     name: str
-    number: int  # position in its backend from 1: HAProxy's sid
+    number: int  # HAProxy's sid: `id`, else its position in its backend from 1, or the next number that no server has
     host: str
     port: int
     is_ipv6: bool
@@ -148,7 +167,7 @@ class Backend:
     name: str
     number: int
     servers: tuple[Server, ...]
-    balance: str  # "roundrobin"
+    balance: Balance
     cookie: CookieRule | None
     retries: int
     # 0: never; n > 0: on every n-th retry; n < 0: on the n-th last one (-1, the word without a number: on the last).

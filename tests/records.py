@@ -10,6 +10,7 @@ from balancer import model
 from balancer.backend.backend import Backend
 from balancer.backend.events import EventLog
 from balancer.backend.server import Server
+from balancer.backend.visit import Visit
 
 ORIGIN: Final = model.Origin("test.cfg", 1)
 
@@ -51,7 +52,7 @@ _BACKEND: Final = model.Backend(
     name="smalltalk",
     number=2,
     servers=(),
-    balance="roundrobin",
+    balance=model.Balance(),
     cookie=None,
     retries=3,
     redispatch_interval=0,
@@ -105,7 +106,9 @@ def cookie_record(**words: Any) -> model.CookieRule:
 
 
 def backend_record(*servers: model.Server, **words: Any) -> model.Backend:
-    """A backend of these servers, numbered in this order."""
+    """A backend of these servers, numbered in this order; `balance` may be the name of an algorithm."""
+    if isinstance(words.get("balance"), str):
+        words["balance"] = model.Balance(words["balance"])
     return replace(_BACKEND, servers=tuple(replace(each, number=n) for n, each in enumerate(servers, 1)), **words)
 
 
@@ -117,6 +120,41 @@ def frontend_record(**words: Any) -> model.Frontend:
 def model_record(backend: model.Backend, frontend: model.Frontend | None = None) -> model.Model:
     """A whole configuration of one frontend and one backend."""
     return model.Model(model.Global(), (frontend or frontend_record(),), (backend,), ("test.cfg",))
+
+
+class FakeVisit(Visit):
+    """A request with these keys."""
+
+    def __init__(
+        self,
+        avoid: Server | None = None,
+        source: bytes = b"",
+        target: bytes = b"/",
+        fields: dict[bytes, bytes] | None = None,
+        form: bytes | None = None,
+    ) -> None:
+        super().__init__()
+        self.avoid = avoid
+        self.source = source
+        self.target = target
+        self.fields = fields or {}
+        self.form = form
+
+    def source_octets(self) -> bytes:
+        """As given."""
+        return self.source
+
+    def target_octets(self) -> bytes:
+        """As given."""
+        return self.target
+
+    def field_octets(self, name: bytes) -> bytes:
+        """As given."""
+        return self.fields.get(name, b"")
+
+    def form_octets(self) -> bytes | None:
+        """As given."""
+        return self.form
 
 
 class KeptEvents(EventLog):

@@ -15,6 +15,7 @@ NO_NAME: Final = "Require 'backend/server'.\n"
 NO_BACKEND: Final = "No such backend.\n"
 NO_SERVER: Final = "No such server.\n"
 NO_WEIGHT: Final = "Require <weight> or <weight%>.\n"
+STATIC: Final = "Backend is using a static LB algorithm and only accepts weights '0%' and '100%'.\n"
 SET_SERVER_USAGE: Final = "usage: set server <backend>/<server> state | weight\n"
 STATE_EXPECTED: Final = (
     "'set server <srv> state' expects 'ready' and 'maint' ('drain' is not supported yet: 'set weight <bk>/<srv> 0').\n"
@@ -41,6 +42,8 @@ def _set_weight(_talk: Talk, info: ProcessInfo, words: list[str]) -> str:
         weight = weight_of(words[1] if len(words) > 1 else "", server.config.weight)
     except Refusal as refusal:
         return str(refusal)
+    if backend.algorithm.is_static and weight not in (0, server.config.weight):
+        return STATIC
     operate.set_weight(backend, server, weight, backend.events, info.clock())
     return ""
 

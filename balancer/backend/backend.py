@@ -10,28 +10,28 @@ from typing import Final
 from mypy_extensions import mypyc_attr
 
 from balancer import model
-from balancer.backend.balance import ALGORITHMS
-from balancer.backend.balance.algorithm import Algorithm
+from balancer.backend.balance import Algorithm, order_of
 from balancer.backend.counters import Counters
 from balancer.backend.events import EventLog
 from balancer.backend.persistence import Persistence
-from balancer.backend.queue import Queue, Waiter
+from balancer.backend.queue import Queue
 from balancer.backend.server import Server
+from balancer.backend.visit import Visit
 
 ASSIGNED: Final = 0
 QUEUED: Final = 1
 NO_SERVER: Final = 2
+NO_ROOM: Final = 3
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class Request(Waiter):
+class Request(Visit):
     """A request as a backend sees it: which server its cookie bound it to, which one it has."""
 
     def __init__(self) -> None:
         super().__init__()
         self.server: Server | None = None  # whose slot it holds
         self.bound_to: Server | None = None  # whom a valid cookie named
-        self.avoid: Server | None = None  # who just failed it
         self.server_queue_position: int = 0
         self.backend_queue_position: int = 0
 
@@ -55,9 +55,14 @@ class Backend:
         self.counters = Counters()
         self.servers: list[Server] = [Server(server, config.name, now) for server in config.servers]
         self.backups: list[Server] = [server for server in self.servers if server.is_backup]
-        self.algorithm: Algorithm = ALGORITHMS[config.balance]([server for server in self.servers if not server.is_backup])
+        self.algorithm: Algorithm = order_of(
+            config.balance, [server for server in self.servers if not server.is_backup], self.servers
+        )
         # With `option allbackups` the backups have an order, too; without, the first usable one serves alone.
-        self.all_backups: Algorithm | None = ALGORITHMS[config.balance](self.backups) if config.allbackups else None
+        self.all_backups: Algorithm | None = None
+        if config.allbackups:
+            self.all_backups = order_of(config.balance, self.backups, self.servers)
+        self.follows_load: bool = self.algorithm.follows_load
         cookie = config.cookie
         self.persistence: Persistence | None = None
         if cookie is not None:
@@ -90,7 +95,10 @@ class Backend:
         return "UP" if not self.servers or self.is_up() else "DOWN"
 
     def assign(self, request: Request, now: float) -> int:
-        """Gives the request a server and its slot (ASSIGNED), a place in a queue (QUEUED), or neither (NO_SERVER)."""
+        """Gives the request a server and its slot (ASSIGNED), a place in a queue (QUEUED), or neither.
+
+        Neither: there is no server (NO_SERVER), or the one that its hash names is full, and so is its queue (NO_ROOM).
+        """
         bound = request.bound_to
         is_open = bound is not None and (bound.is_usable() or self.config.persist)
         if bound is not None and request.avoid is not bound and is_open and not bound.is_queue_full():
@@ -99,9 +107,9 @@ class Backend:
                 return ASSIGNED
             self._wait(request, bound.queue, bound.counters, now)
             return QUEUED
-        server = self.algorithm.next(request.avoid)
+        server = self.algorithm.next(request)
         if server is None and self.all_backups is not None and self.active_count() == 0:
-            server = self.all_backups.next(request.avoid)
+            server = self.all_backups.next(request)
         if server is None:
             if self.active_count() == 0:
                 server = self._first_backup()
@@ -114,8 +122,15 @@ class Backend:
                     return ASSIGNED
             self._wait(request, self.queue, self.counters, now)
             return QUEUED
-        server.counters.selected += 1
-        self.counters.selected += 1
+        if server is not request.avoid:
+            server.counters.selected += 1
+            self.counters.selected += 1
+        if server.maxconn and (server.queue.length or server.served >= server.maxconn):
+            # A hash names one server, full or not.
+            if server.is_queue_full():
+                return NO_ROOM
+            self._wait(request, server.queue, server.counters, now)
+            return QUEUED
         self._take(request, server, now)
         return ASSIGNED
 
@@ -125,6 +140,8 @@ class Backend:
         assert server is not None
         request.server = None
         server.release_slot()
+        if self.follows_load:
+            self._load_changed(server)
         if server.queue.length or self.queue.length:
             self.offer_slots(server, now)
 
@@ -202,6 +219,8 @@ class Backend:
         assert request.server is None
         request.server = server
         server.take_slot(now)
+        if self.follows_load:
+            self._load_changed(server)
 
     def _wait(self, request: Request, queue: Queue, counters: Counters, now: float) -> None:
         queue.join(request, now)
@@ -217,3 +236,9 @@ class Backend:
         if not server.is_backup:
             return True
         return self.active_count() == 0 and (self.all_backups is not None or self._first_backup() is server)
+
+    def _load_changed(self, server: Server) -> None:
+        if not server.is_backup:
+            self.algorithm.load_changed(server)
+        elif self.all_backups is not None:
+            self.all_backups.load_changed(server)

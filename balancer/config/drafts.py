@@ -7,7 +7,7 @@ the fields is a copy of the settings. Nothing of a draft outlives the load.
 from dataclasses import dataclass, field, replace
 
 from balancer.config.environment import Environment
-from balancer.model import AddressField, Bind, CookieRule, LogTarget, Origin, StatsSocket
+from balancer.model import AddressField, Balance, Bind, CookieRule, LogTarget, Origin, StatsSocket
 
 
 @dataclass
@@ -57,6 +57,7 @@ class ServerOptions:
     disabled: bool = False
     maxconn: int = 0
     maxqueue: int = 0
+    number: int = 0  # `id`; 0: given in the order of the servers
 
 
 @dataclass
@@ -113,7 +114,7 @@ class Settings:
     timeouts: tuple[tuple[str, float], ...] = ()
     retries: int = 3
     redispatch_interval: int = 0
-    balance: str = "roundrobin"
+    balance: Balance = field(default_factory=Balance)
     cookie: CookieRule | None = None
     server_options: ServerOptions = ServerOptions()
     errorfiles: tuple[ErrorFile, ...] = ()

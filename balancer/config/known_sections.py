@@ -198,7 +198,6 @@ PROXY_GROUPS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
             (REFUSED, "", "http-send-name-header persist source transparent"),
             (REFUSED, "states of servers are not kept over a restart", "load-server-state-from-file"),
             (NO_EFFECT, "states of servers are not kept over a restart", "server-state-file-name"),
-            (NO_EFFECT, "'roundrobin' hashes nothing", "hash-type"),
             (NO_EFFECT, KERNEL, "max-keep-alive-queue srvtcpka-cnt srvtcpka-idle srvtcpka-intvl"),
         ),
     ),

@@ -8,6 +8,7 @@ sections a keyword may stand in is in its row; what a proxy makes of a setting i
 from collections.abc import Callable
 from typing import Final
 
+from balancer.config.balances import parse_balance, parse_factor, parse_hash_type
 from balancer.config.binds import parse_bind
 from balancer.config.cookies import parse_cookie
 from balancer.config.drafts import ProxyDraft, Reference
@@ -25,10 +26,6 @@ MODES: Final[dict[str, str]] = {
     "log": "is known to HAProxy and not supported yet, expects 'mode http'",
     "spop": "is known to HAProxy and not supported yet, expects 'mode http'",
 }
-NOT_YET: Final = "is known to HAProxy and not supported yet, expects 'balance roundrobin'"
-ALGORITHMS: Final[dict[str, str]] = dict.fromkeys(
-    ("static-rr", "leastconn", "first", "source", "uri", "url_param", "random", "rdp-cookie", "hdr", "hash", "sticky"), NOT_YET
-)
 EXPORTER: Final = ("use-service", "prometheus-exporter")
 NO_CONDITIONS: Final = "conditions (if, unless) are not supported yet"
 
@@ -72,17 +69,6 @@ def _retry_on(_proxy: ProxyDraft, statement: Statement) -> None:
                 f"'retry-on {word}' is not supported, expects 'conn-failure': what may have run is never run again (a GET may "
                 "run code, too)"
             )
-
-
-def _balance(proxy: ProxyDraft, statement: Statement) -> None:
-    # Without an algorithm HAProxy takes roundrobin.
-    algorithm = statement.arguments[0] if statement.arguments else "roundrobin"
-    name = algorithm.partition("(")[0]
-    if name != "roundrobin":
-        expectation = ALGORITHMS.get(name, f"expects one of roundrobin, {', '.join(ALGORITHMS)}")
-        raise Refusal(f"'balance {algorithm}' {expectation}")
-    statement.no_more(1)
-    proxy.settings.balance = "roundrobin"
 
 
 def _cookie(proxy: ProxyDraft, statement: Statement) -> None:
@@ -197,7 +183,15 @@ PROXY_ROWS: Final[tuple[Keyword[ProxyDraft], ...]] = (
         can_negate=True,
     ),
     works("redispatch", "DLB", "`option redispatch` in the words of 1.2", _redispatch, True, modern="option redispatch"),
-    works("balance", "DLB", "`roundrobin`", _balance),
+    works(
+        "balance",
+        "DLB",
+        "`roundrobin` `static-rr` `leastconn` `first` `random[(draws)]` `source` `uri [len N] [depth N] [whole] [path-only]` "
+        "`url_param NAME [check_post]` `hdr(NAME) [use_domain_only]`",
+        parse_balance,
+    ),
+    works("hash-type", "DLB", "`map-based` or `consistent`, then `sdbm djb2 crc32 wt6`, then `avalanche`", parse_hash_type),
+    works("hash-balance-factor", "DLB", "how far above its share a server may go on the ring, in percent; 0", parse_factor),
     works("cookie", "DLB", "`NAME insert`, with indirect nocache postonly preserve httponly secure domain attr", _cookie),
     works("server", "LB", "`NAME ADDRESS:PORT`, with the options below", parse_server),
     works("default-server", "DLB", "options for the servers after it", parse_default_server),

@@ -15,6 +15,7 @@ from balancer.config.known import SERVER_OPTIONS
 from balancer.config.names import check_name
 from balancer.config.statement import Statement
 from balancer.config.words import apply_options
+from balancer.units import UnitError, parse_integer
 
 WEIGHT_MAX: Final = 256
 
@@ -53,6 +54,8 @@ def parse_default_server(proxy: ProxyDraft, statement: Statement) -> None:
     statement.count(1, 1024, "options of servers")
     draft = ServerDraft(proxy.settings.server_options)
     apply_options(SERVER_TABLE, draft, statement, "'default-server'", statement.arguments)
+    if draft.options.number:
+        raise Refusal("'id' option is not accepted in default-server sections")
     proxy.settings.server_options = draft.options
 
 
@@ -87,6 +90,15 @@ def _weight(server: ServerDraft, statement: Statement) -> None:
     server.set(weight=statement.integer(0, WEIGHT_MAX))
 
 
+def _id(server: ServerDraft, statement: Statement) -> None:
+    if not statement.arguments:
+        raise Refusal("'id' : expects an integer argument")
+    try:
+        server.set(number=parse_integer(statement.arguments[0], 1))
+    except UnitError as error:
+        raise Refusal(f"'id' : custom id has to be > 0 (got '{statement.arguments[0]}')") from error
+
+
 def _limit(server: ServerDraft, statement: Statement) -> None:
     server.set(**{statement.keyword: statement.integer(0)})
 
@@ -101,6 +113,7 @@ SERVER_ROWS: Final[tuple[Keyword[ServerDraft], ...]] = (
     works("rise", "s", "how many good checks bring a server UP; 2", _threshold, value_count=1),
     works("fall", "s", "how many failed checks bring a server DOWN; 3", _threshold, value_count=1),
     works("weight", "s", "its share of the visitors, 0 to 256; 1; with 0 only sticky users come", _weight, value_count=1),
+    works("id", "s", "its number in the statistics and on the ring of hashes; its position", _id, value_count=1),
     works("backup", "s", "used only when no other server is usable", _backup),
     works("no-backup", "s", "takes a `backup` of `default-server` back", _backup),
     works("disabled", "s", "starts in maintenance", _disabled),

@@ -7,7 +7,7 @@ proxies are counted from 1 in the order of the files, after the proxy of the sta
 from collections.abc import Sequence
 from typing import Final
 
-from balancer.config.drafts import GlobalDraft, ProxyDraft, Settings
+from balancer.config.drafts import GlobalDraft, ProxyDraft, ServerLine, Settings
 from balancer.config.findings import NOTICE, Report
 from balancer.config.keywords import nearest, suggestion
 from balancer.model import Backend, Frontend, Global, LogTarget, Model, Server
@@ -114,6 +114,7 @@ def _warn_of_timeouts(proxy: ProxyDraft, report: Report) -> None:
 def _check_servers(proxy: ProxyDraft, report: Report) -> None:
     by_name: dict[str, int] = {}
     by_cookie: dict[bytes, str] = {}
+    by_number: dict[int, ServerLine] = {}
     for server in proxy.servers:
         if server.name in by_name:
             report.alert(
@@ -122,6 +123,16 @@ def _check_servers(proxy: ProxyDraft, report: Report) -> None:
                 f"{by_name[server.name]}, please use distinct names.",
             )
         by_name.setdefault(server.name, server.origin.line)
+        number = server.options.number
+        if number in by_number:
+            other = by_number[number]
+            report.alert(
+                server.origin,
+                f"'server {proxy.name}/{server.name}' : 'id' : custom id {number} already used at {other.origin} ('server "
+                f"{other.name}').",
+            )
+        if number:
+            by_number.setdefault(number, server)
         cookie = server.options.cookie
         if cookie is None:
             continue
@@ -181,19 +192,35 @@ def _frontend(process: GlobalDraft, proxy: ProxyDraft, number: int) -> Frontend:
     )
 
 
+def _numbers(servers: Sequence[ServerLine]) -> list[int]:
+    """HAProxy's ids: those that are given, else the position, or the next number behind it that nobody was given."""
+    taken = {server.options.number for server in servers}
+    numbers = []
+    free = 0
+    for server in servers:
+        free += 1
+        number = server.options.number
+        if not number:
+            while free in taken:
+                free += 1
+            number = free
+            taken.add(free)
+        numbers.append(number)
+    return numbers
+
+
 def _backend(process: GlobalDraft, proxy: ProxyDraft, number: int) -> Backend:
     settings = proxy.settings
     servers = tuple(
         Server(
             name=line.name,
-            number=position,
             host=line.host,
             port=line.port,
             is_ipv6=line.is_ipv6,
             origin=line.origin,
-            **vars(line.options),
+            **{**vars(line.options), "number": number_of_server},
         )
-        for position, line in enumerate(proxy.servers, 1)
+        for line, number_of_server in zip(proxy.servers, _numbers(proxy.servers), strict=True)
     )
     return Backend(
         name=proxy.name,

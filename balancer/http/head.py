@@ -6,6 +6,8 @@ one final `chunked`. Nothing is normalised silently: what is accepted is forward
 `error` is 0 or the status that refuses the message (for a response: any non-zero value means 502).
 """
 
+from typing import Final
+
 from mypy_extensions import i64
 
 from balancer.http.cookies import without_cookie_lines
@@ -34,6 +36,7 @@ from balancer.http.message import (
     SP,
     Head,
     find_end,
+    first_element,
     list_elements,
     remove_lines,
     skip_empty_lines,
@@ -50,6 +53,8 @@ __all__ = [
     "remove_lines",
     "skip_empty_lines",
 ]
+
+VERSION_LENGTH: Final = len(b" HTTP/1.1")
 
 
 class RequestHead(Head):
@@ -75,6 +80,26 @@ class RequestHead(Head):
     def request_line(self) -> bytes:
         """The line as received, for the log."""
         return self.data[self.start : self.line_end]
+
+    def target_sent(self) -> bytes:
+        """The target as received, where `target` is only the path of an absolute one; without the port of its scheme."""
+        target = self.data[self.start + len(self.method) + 1 : self.line_end - VERSION_LENGTH]
+        if not self.host_replaced:
+            return target
+        begin = target.find(b"://") + 3
+        return target[:begin] + self._host_without_port() + target[begin + len(self.host) :]
+
+    def field_element(self, name: bytes) -> bytes:
+        """The first list element of the first field of this lower-case name, b"" where there is none."""
+        if self.host_replaced and name == b"host":
+            return self._host_without_port()
+        return first_element(self.data, self.line_end + 2, self.end - 2, name)
+
+    def _host_without_port(self) -> bytes:
+        """The authority of an absolute target without the port that its scheme has anyway (RFC 9110 4.2.3)."""
+        begin = self.start + len(self.method) + 1
+        port = b":443" if self.data[begin : begin + 5].lower() == b"https" else b":80"
+        return self.host.removesuffix(port)
 
     def wants_close(self) -> bool:
         """Whether the client's connection ends after this request."""

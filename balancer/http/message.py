@@ -17,6 +17,9 @@ LF: Final = 10
 SP: Final = 32
 HTAB: Final = 9
 COLON: Final = 58
+QUOTE: Final = 34
+COMMA: Final = 44
+BACKSLASH: Final = 92
 
 LENGTH_DIGITS_MAX: Final = 18
 LEADING_EMPTY_LINES_MAX: Final = 4
@@ -56,6 +59,38 @@ def skip_empty_lines(data: bytes, start: int) -> int:
             break
         i += 2
     return i
+
+
+def first_element(data: bytes, begin: int, end: int, name: bytes) -> bytes:
+    """The first list element of the first field of this lower-case name among the well-formed lines data[begin:end].
+
+    A comma within quotes parts nothing. b"" where there is no such field, or where its first element is empty.
+    """
+    length = len(name)
+    line = begin
+    while line < end:
+        stop = data.find(b"\r\n", line, end)
+        colon = line + length
+        if data[colon : colon + 1] == b":" and data[line:colon].lower() == name:
+            value = data[colon + 1 : stop]
+            return value[: _element_end(value)].strip(b" \t")
+        line = stop + 2
+    return b""
+
+
+def _element_end(value: bytes) -> int:
+    is_quoted = False
+    is_escaped = False
+    for i, octet in enumerate(value):
+        if is_escaped:
+            is_escaped = False
+        elif is_quoted and octet == BACKSLASH:
+            is_escaped = True
+        elif octet == QUOTE:
+            is_quoted = not is_quoted
+        elif octet == COMMA and not is_quoted:
+            return i
+    return len(value)
 
 
 def list_elements(value: bytes) -> list[bytes]:

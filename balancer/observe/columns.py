@@ -285,7 +285,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
         server=of_server(cookie),
     ),
     Column("mode", lambda _: "http", lambda _: "http", lambda _: "http"),
-    Column("algo", backend=of_backend(lambda backend: backend.config.balance)),
+    Column("algo", backend=of_backend(lambda backend: backend.config.balance.algorithm)),
     Column("conn_rate", **rates("connection_rate", "f")),
     Column(
         "conn_rate_max",

@@ -4,6 +4,8 @@ An exchange never touches a transport. So TLS or HTTP/2 can stand beside HTTP/1.
 be driven in a test without a socket.
 """
 
+from socket import AF_INET, AF_INET6, inet_pton
+
 from mypy_extensions import mypyc_attr
 
 from balancer.backend.backend import Request
@@ -39,6 +41,13 @@ class ClientChannel(Timed):
         self.request_count: int = 0  # requests begun on it
         # A server connection that carries this client's identity (NTLM, Negotiate), between two of its requests.
         self.private: ServerChannel | None = None
+
+    def source_octets(self) -> bytes:
+        """The client's address: 4 octets, or 16 of IPv6; b"" where it has none."""
+        host = self.client_host.partition("%")[0]
+        if not host:
+            return b""
+        return inet_pton(AF_INET6 if ":" in host else AF_INET, host)
 
     def send_head(self, head: bytes) -> None:
         """Sends a response head or a whole small answer."""

@@ -5,13 +5,13 @@ more. It holds at most one server's slot and at most one server connection, and 
 server may have seen is sent again (`retry.may_repeat` is the one exception, and says why it is none).
 """
 
-from balancer.backend.backend import ASSIGNED, NO_SERVER, QUEUED, Backend, Request
+from balancer.backend.backend import ASSIGNED, NO_ROOM, NO_SERVER, QUEUED, Backend, Request
 from balancer.backend.persistence import DOWN, VALID
 from balancer.backend.server import Server
 from balancer.http.errors import READY, ErrorPage
 from balancer.http.framing import CHUNKED, LENGTH, NO_BODY, Body
 from balancer.http.head import RequestHead
-from balancer.proxy import ledger, retry
+from balancer.proxy import ledger, patience, retry
 from balancer.proxy import phase as phases
 from balancer.proxy.answer import Answer
 from balancer.proxy.channels import ClientChannel, Connecting, ServerChannel
@@ -110,6 +110,18 @@ class Exchange(Request):
         assert to.follows & self.phase.bit, (self, to)
         self.phase = to
 
+    def source_octets(self) -> bytes:
+        """For `balance source`."""
+        return self.client.source_octets()
+
+    def target_octets(self) -> bytes:
+        """For `balance uri` and `url_param`."""
+        return self.head.target_sent()
+
+    def field_octets(self, name: bytes) -> bytes:
+        """For `balance hdr()`."""
+        return self.head.field_element(name)
+
     def _assign(self, now: float) -> None:
         backend = self.backend
         assert backend is not None
@@ -121,7 +133,7 @@ class Exchange(Request):
             limit = backend.config.queue_timeout_s or backend.config.connect_timeout_s
             self.services.wheel.set(self.client, now + limit if limit else 0.0)
         else:
-            assert outcome == NO_SERVER
+            assert outcome in (NO_SERVER, NO_ROOM)
             backend.counters.connect_errors += 1
             self.enter(phases.QUEUE)
             self.finish(phases.SERVER_ABORT, now)
@@ -224,7 +236,13 @@ class Exchange(Request):
         config = self.backend.config
         is_bound = self.bound_to is not None and self.bound_to is self.target
         decision = retry.after_failure(
-            config.redispatch_interval, config.retries, self.failures, is_bound, self.backend.active_count(), was_timeout
+            config.redispatch_interval,
+            config.retries,
+            self.failures,
+            is_bound,
+            self.backend.algorithm.takes_turns,
+            self.backend.active_count(),
+            was_timeout,
         )
         if decision == retry.GIVE_UP:
             self.failures -= 1
@@ -297,28 +315,8 @@ class Exchange(Request):
 
     def arm(self, now: float) -> None:
         """Sets the deadline for what this exchange waits for now."""
-        limit = self._timeout_s()
+        limit = patience.timeout_s(self)
         self.services.wheel.set(self.client, now + limit if limit else 0.0)
-
-    def _waits_for_client(self) -> bool:
-        """Whether the next move is the client's: more of its body, or reading what was sent to it."""
-        if self.client.is_blocked:
-            return True
-        channel = self.channel
-        return self.phase is phases.HEADERS and not self.upload.is_done and channel is not None and not channel.is_blocked
-
-    def _timeout_s(self) -> float:
-        client_s = self.route.client_timeout_s
-        if self.backend is None:
-            return client_s
-        config = self.backend.config
-        if self.phase is phases.TUNNEL:
-            if config.tunnel_timeout_s:
-                return config.tunnel_timeout_s
-            return min(client_s, config.server_timeout_s) if client_s and config.server_timeout_s else 0.0
-        if self._waits_for_client():
-            return client_s
-        return config.server_timeout_s
 
     def late(self, now: float) -> None:
         """The deadline has passed."""
@@ -333,7 +331,7 @@ class Exchange(Request):
             self.connect_failed(True, False)
         elif phase is phases.QUEUE:
             self.finish(phases.SERVER_TIMEOUT, now)
-        elif phase is phases.TUNNEL or self._waits_for_client():
+        elif phase is phases.TUNNEL or patience.waits_for_client(self):
             self.finish(phases.CLIENT_TIMEOUT, now)
         else:
             self.finish(phases.SERVER_TIMEOUT, now)

@@ -11,15 +11,16 @@ OTHER_AFTER_PAUSE: Final = 4
 PAUSE_MAX_S: Final = 1.0
 
 
-def may_redispatch(interval: int, retries_max: int, failure_count: int, is_bound: bool, active_count: int) -> bool:
+def may_redispatch(interval: int, retries_max: int, failure_count: int, is_free: bool, active_count: int) -> bool:
     """Whether the attempt after failure number `failure_count` (from 1) may go to another server.
 
-    A visitor whom no cookie binds may move at once where there is anyone else; a bound one at the configured interval,
-    counted from the first failure (n > 0) or back from the last retry (n < 0). 0 means that the option is not set.
+    A free visitor, whom no cookie binds and whose server was only the next in turn, may move at once where there is anyone
+    else; another at the configured interval, counted from the first failure (n > 0) or back from the last retry (n < 0).
+    0 means that the option is not set.
     """
     if interval == 0:
         return False
-    if not is_bound and active_count > 1:
+    if is_free and active_count > 1:
         return True
     if interval > 0:
         return failure_count % interval == 0
@@ -28,13 +29,23 @@ def may_redispatch(interval: int, retries_max: int, failure_count: int, is_bound
 
 
 def after_failure(
-    interval: int, retries_max: int, failure_count: int, is_bound: bool, active_count: int, was_timeout: bool
+    interval: int,
+    retries_max: int,
+    failure_count: int,
+    is_bound: bool,
+    takes_turns: bool,
+    active_count: int,
+    was_timeout: bool,
 ) -> int:
-    """One of the five answers above. Only an error (refused, reset) is followed by a pause, and only on the same server."""
+    """One of the five answers above.
+
+    Only an error (refused, reset) is followed by a pause: before the same server, and before the choice of an algorithm that
+    does not take turns, which may well be the same server.
+    """
     if failure_count > retries_max:
         return GIVE_UP
-    if may_redispatch(interval, retries_max, failure_count, is_bound, active_count):
-        return OTHER_AT_ONCE if was_timeout or active_count > 1 else OTHER_AFTER_PAUSE
+    if may_redispatch(interval, retries_max, failure_count, takes_turns and not is_bound, active_count):
+        return OTHER_AT_ONCE if was_timeout or (takes_turns and active_count > 1) else OTHER_AFTER_PAUSE
     return SAME_AT_ONCE if was_timeout else SAME_AFTER_PAUSE
 
 

@@ -14,7 +14,7 @@ from typing import Final
 
 import pytest
 from peers import require_peer
-from records import living_servers, server_record
+from records import FakeVisit, living_servers, server_record
 from running import free_port, running
 
 from balancer.backend.balance.roundrobin import RoundRobin
@@ -60,7 +60,7 @@ class Ours:
 
     def choose(self) -> Server | None:
         """Who serves the next request."""
-        return self.order.next(None)
+        return self.order.next(FakeVisit())
 
     def happens(self, what: str, name: str, number: int) -> None:
         """A server goes, comes, or gets another weight."""

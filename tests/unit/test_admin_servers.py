@@ -2,10 +2,11 @@
 
 import pytest
 from observed import found, observed
-from records import KeptEvents, images, server_record
+from records import FakeVisit, KeptEvents, images, server_record
 from spoken import ask
 
 from balancer import model
+from balancer.backend.balance import order_of
 from balancer.observe.info import ProcessInfo
 
 
@@ -91,10 +92,24 @@ def test_a_new_weight_moves_the_visitors() -> None:
     info = observed()
     backend = info.farm.backends[0]
     ask(b"set weight smalltalk/app1 0\n", info)
-    chosen = [backend.algorithm.next(None) for _ in range(4)]
+    chosen = [backend.algorithm.next(FakeVisit()) for _ in range(4)]
     assert [server and server.name for server in chosen] == ["app2"] * 4
     assert found(backend, "app1").is_usable()
     assert lines(info) == []
+
+
+@pytest.mark.parametrize("algorithm", ["static-rr", "source", "uri"])
+def test_the_weights_of_a_static_algorithm_stay(algorithm: str) -> None:
+    info = observed()
+    backend = info.farm.backends[0]
+    backend.algorithm = order_of(model.Balance(algorithm), backend.servers, backend.servers)
+    told = b"Backend is using a static LB algorithm and only accepts weights '0%' and '100%'.\n"
+    assert ask(b"set weight smalltalk/app1 7\n", info).startswith(told)
+    assert found(backend, "app1").weight == 1
+    assert ask(b"set server smalltalk/app1 weight 0%\n", info).strip() == b""
+    assert found(backend, "app1").weight == 0
+    assert ask(b"set weight smalltalk/app1 100%\n", info).strip() == b""
+    assert found(backend, "app1").weight == 1
 
 
 def test_no_weight_at_all_leaves_no_server() -> None:

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from records import living_servers, server_record
+from records import FakeVisit, living_servers, server_record
 
 from balancer.backend.balance.roundrobin import RoundRobin
 from balancer.backend.queue import Waiter
@@ -18,7 +18,7 @@ def group(*weights: int, **words: object) -> tuple[RoundRobin, list[Server]]:
 
 def take(order: RoundRobin, count: int, avoid: Server | None = None) -> str:
     """The names of the next `count` choices, `-` for none."""
-    return "".join([server.name if server else "-" for server in [order.next(avoid) for _ in range(count)]])
+    return "".join([server.name if server else "-" for server in [order.next(FakeVisit(avoid)) for _ in range(count)]])
 
 
 def set_state(order: RoundRobin, server: Server, state: int) -> None:
@@ -48,7 +48,7 @@ def test_the_order_again_and_again(weights: tuple[int, ...], turn: str) -> None:
 
 def test_no_server_is_chosen_where_none_takes_visitors() -> None:
     assert take(group(0, 0)[0], 3) == "---"
-    assert RoundRobin([]).next(None) is None
+    assert RoundRobin([]).next(FakeVisit()) is None
     order, servers = group(1, 1)
     for server in servers:
         set_state(order, server, MAINT)
@@ -133,7 +133,7 @@ def test_each_gets_its_share_but_for_a_turn_or_two_at_the_edges(weights: list[in
     servers = living_servers(*[server_record(f"s{n}", weight=weight) for n, weight in enumerate(weights)])
     order = RoundRobin(servers)
     total = sum(weights)
-    chosen = [order.next(None) for _ in range(2 * total)]
+    chosen = [order.next(FakeVisit()) for _ in range(2 * total)]
     for server in servers:
         # HAProxy's rounds are no whole turns: 2/3/3 gives the first 3 of 16 (the oracle test compares the very order).
         assert abs(sum(1 for each in chosen if each is server) - 2 * server.weight) <= 2
@@ -167,7 +167,7 @@ def test_whatever_happens_a_usable_free_server_is_found_and_no_other(events: lis
         avoid = server if kind == "avoid" else None
         fit = [each for each in servers if each.is_balanced() and each.has_slot()]
         for _ in range(number if kind == "take" else 1):
-            chosen = order.next(avoid)
+            chosen = order.next(FakeVisit(avoid))
             assert (chosen in fit) if fit else (chosen is None)
             assert avoid is None or chosen is not avoid or len(fit) == 1
     for server in servers:

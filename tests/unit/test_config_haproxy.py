@@ -85,7 +85,7 @@ OTHER_VERDICT: Final[tuple[tuple[str, str, int, int], ...]] = (
     ("it takes nbproc no more", "global\n nbproc 4\n" + A, ERROR, VALID),
     ("TCP is not supported yet", A + " mode tcp\n", VALID, ERROR),
     ("without a mode it is TCP", "listen a\n bind 127.0.0.1:18080\n timeout client 1s\n", VALID, ERROR),
-    ("other algorithms are not supported yet", A + " balance leastconn\n", VALID, ERROR),
+    ("expressions are not evaluated", A + " balance hash src\n", VALID, ERROR),
     ("conditions are not supported yet", A + " acl x path /x\n", VALID, ERROR),
     ("a cookie's value could end the header", A + ' server s 127.0.0.1:1 cookie "a;b"\n', VALID, ERROR),
     ("a number that is none is 0 for HAProxy", A + " maxconn many\n", VALID, ERROR),

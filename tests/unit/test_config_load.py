@@ -100,7 +100,7 @@ def test_the_original_file_becomes_the_model_it_means(tmp_path: Path) -> None:
         name="smalltalk",
         number=1,
         servers=(),
-        balance="roundrobin",
+        balance=model.Balance(),
         cookie=None,
         retries=3,
         redispatch_interval=0,

@@ -22,7 +22,7 @@ defaults
 listen smalltalk
     bind 127.0.0.1:80800
     cookie SEASIDE insert nocahe
-    balance leastconn
+    balance leastcon
     server app1 127.0.0.1:3001 cookie app1inst1 chek
     server app2 127.0.0.1:3002 cookie "app1;inst2" check
     server app1 127.0.0.1:3003 weight many
@@ -55,7 +55,8 @@ def test_all_mistakes_of_a_file_are_told_in_one_run_with_their_lines(tmp_path: P
         "ALERT 10: 'bind' : 'port' expects a whole number between 1 and 65535 (got '80800')",
         "ALERT 11: 'cookie' expects the options insert, indirect, nocache, postonly, preserve, httponly, secure, domain, attr "
         "(got 'nocahe'); did you mean 'nocache' maybe ?",
-        "ALERT 12: 'balance leastconn' is known to HAProxy and not supported yet, expects 'balance roundrobin'",
+        "ALERT 12: 'balance leastcon' expects one of roundrobin, static-rr, leastconn, first, random[(draws)], source, uri, "
+        "url_param, hdr(name)",
         "ALERT 13: 'server smalltalk/app1' : unknown keyword 'chek'; did you mean 'check' maybe ?",
         "ALERT 14: 'server smalltalk/app2' : cookie value 'app1;inst2' expects the octets of RFC 6265: no blank, control, "
         "quote, comma, semicolon, \\ (got ';')",
@@ -127,8 +128,30 @@ PROXY_LINES: Final[tuple[tuple[str, str], ...]] = (
     ("retries -1", "'retries' expects a whole number, 0 or more (got '-1')"),
     ("maxconn many", "'maxconn' expects a whole number, 0 or more (got 'many')"),
     ("retry-on all-retryable-errors", "what may have run is never run again"),
-    ("balance source", "'balance source' is known to HAProxy and not supported yet"),
-    ("balance hdr(host)", "'balance hdr(host)' is known to HAProxy and not supported yet"),
+    ("balance hash src", "'balance hash' is known to HAProxy and not supported yet"),
+    ("balance rdp-cookie(x)", "'balance rdp-cookie(x)' is known to HAProxy and not supported yet"),
+    ("balance source(x)", "'balance source(x)' expects one of roundrobin,"),
+    ("balance hdr", "'balance hdr' expects one of roundrobin,"),
+    ("balance hdr()", "balance hdr requires an http header field name (got 'hdr()')"),
+    ("balance hdr(host", "balance hdr requires an http header field name (got 'hdr(host')"),
+    ("balance hdr(host) x", "balance hdr(host) only accepts 'use_domain_only' modifier (got 'x')"),
+    ("balance random(", "balance random : missing closing parenthesis."),
+    ("balance random(0)", "balance random : number of draws must be at least 1 (got '0')"),
+    ("balance random(x)", "balance random : number of draws must be at least 1 (got 'x')"),
+    ("balance uri len", "balance uri : 'len' expects a positive integer (got '')"),
+    ("balance uri depth 0", "balance uri : 'depth' expects a positive integer (got '0')"),
+    ("balance uri all", "balance uri only accepts parameters 'len', 'depth', 'path-only', and 'whole' (got 'all')"),
+    ("balance url_param", "balance url_param requires an URL parameter name."),
+    ("balance url_param a b", "balance url_param only accepts 'check_post' modifier (got 'b')"),
+    ("hash-type", "'hash-type' only supports 'consistent' and 'map-based' (got '')"),
+    ("hash-type avalanche", "use 'hash-type map-based sdbm avalanche' instead"),
+    ("hash-type map-based md5", "'hash-type' only supports 'sdbm', 'djb2', 'crc32', or 'wt6' hash functions (got 'md5')"),
+    ("hash-type consistent sdbm x", "'hash-type' only supports 'avalanche' as a modifier for hash functions (got 'x')"),
+    ("hash-balance-factor", "'hash-balance-factor' expects an integer argument"),
+    ("hash-balance-factor 100", "'hash-balance-factor' must be 0 or greater than 100 (got '100')"),
+    ("default-server id 3", "'id' option is not accepted in default-server sections"),
+    ("server a 127.0.0.1:1 id 0", "'id' : custom id has to be > 0 (got '0')"),
+    ("server a 127.0.0.1:1 id", "'id' : expects an integer argument"),
     ("balance robin", "'balance robin' expects one of roundrobin,"),
     ("cookie", "'cookie' expects <cookie_name> as argument (got nothing)"),
     ("cookie X", "without 'insert' only observes the application's cookie"),
@@ -292,7 +315,8 @@ def test_a_section_that_is_refused_says_why(tmp_path: Path, text: str, alert: st
         ("backend b\n timeout server 0\n server s 127.0.0.1:1\n", "missing timeouts for backend 'b'.\n"),
         ("backend b\n timeout queue 1\n timeout queue 2\n", "overwriting 'timeout queue' which was already specified"),
         ("backend b\n cookie X insert domain org\n", "domain 'org' contains no embedded dot"),
-        ("backend b\n hash-type consistent\n", "'hash-type' is known to HAProxy and has no effect here"),
+        ("backend b\n balance source x\n", "'balance' : 'x' has no effect here"),
+        ("backend b\n hash-type map-based sdbm avalanche x\n", "'hash-type' : 'x' has no effect here"),
         ("backend b\n option tcpka\n", "'option tcpka' is known to HAProxy and has no effect here"),
         ("backend b\n server s 127.0.0.1:1 tfo\n", "'server b/s' : 'tfo' is known to HAProxy and has no effect here"),
         ("global\n tune.maxaccept 3\n", "'tune.maxaccept' is known to HAProxy and has no effect here"),

@@ -36,7 +36,7 @@ def frontend(name: str, number: int) -> model.Frontend:
 
 def backend(name: str, number: int, *servers: model.Server) -> model.Backend:
     return model.Backend(
-        name=name, number=number, servers=servers, balance="roundrobin", cookie=None, retries=3, redispatch_interval=0,
+        name=name, number=number, servers=servers, balance=model.Balance(), cookie=None, retries=3, redispatch_interval=0,
         connect_timeout_s=1.0, server_timeout_s=1.0, queue_timeout_s=0.0, tunnel_timeout_s=0.0, check_timeout_s=0.0,
         maxconn=0, logs=(), errorfiles={}, disabled=False, is_listen=False, origin=ORIGIN,
     )  # fmt: skip

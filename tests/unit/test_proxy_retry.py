@@ -48,11 +48,33 @@ TABLE = [
 ]
 
 
+# The same of an algorithm that does not take turns: nobody moves before the interval, and not without a pause.
+CHOSEN_TABLE = [
+    ((-1, 3, False, 10, False), [WAIT, WAIT, OTHER_LATER, END]),
+    ((1, 3, False, 10, False), [OTHER_LATER, OTHER_LATER, OTHER_LATER, END]),
+    ((1, 3, True, 10, False), [OTHER_LATER, OTHER_LATER, OTHER_LATER, END]),
+    ((0, 3, False, 10, False), [WAIT, WAIT, WAIT, END]),
+    ((-1, 3, False, 10, True), [AGAIN, AGAIN, OTHER, END]),
+]
+
+
+@pytest.mark.parametrize(("case", "expected"), CHOSEN_TABLE)
+def test_a_server_that_was_chosen_with_reason_is_kept_longer(
+    case: tuple[int, int, bool, int, bool], expected: list[int]
+) -> None:
+    interval, retries, is_bound, active_count, was_timeout = case
+    found = [
+        after_failure(interval, retries, failure, is_bound, False, active_count, was_timeout)
+        for failure in range(1, len(expected) + 1)
+    ]
+    assert found == expected
+
+
 @pytest.mark.parametrize(("case", "expected"), TABLE)
 def test_what_follows_each_failure(case: tuple[int, int, bool, int, bool], expected: list[int]) -> None:
     interval, retries, is_bound, active_count, was_timeout = case
     found = [
-        after_failure(interval, retries, failure, is_bound, active_count, was_timeout)
+        after_failure(interval, retries, failure, is_bound, True, active_count, was_timeout)
         for failure in range(1, len(expected) + 1)
     ]
     assert found == expected

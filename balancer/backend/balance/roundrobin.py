@@ -15,6 +15,7 @@ from typing import Final
 
 from balancer.backend.balance.algorithm import Algorithm
 from balancer.backend.server import Server
+from balancer.backend.visit import Visit
 
 SCALE: Final = 16
 WEIGHT_MAX: Final = 256
@@ -48,6 +49,8 @@ class RoundRobin(Algorithm):
     """The order over one group of servers."""
 
     def __init__(self, servers: list[Server]) -> None:
+        super().__init__()
+        self.takes_turns = True
         self.turns: list[Turn] = [Turn(server, order) for order, server in enumerate(servers)]
         self.by_server: dict[int, Turn] = {turn.server.number: turn for turn in self.turns}
         self.arrivals: int = 0
@@ -67,8 +70,9 @@ class RoundRobin(Algorithm):
             if turn.weight:
                 self._wait(turn, WAITING)
 
-    def next(self, avoid: Server | None) -> Server | None:
+    def next(self, visit: Visit) -> Server | None:
         """The server whose turn it is; full ones keep their turn for a later choice."""
+        avoid = visit.avoid
         if not self.next_weight:
             return None
         passed: list[Turn] = []
