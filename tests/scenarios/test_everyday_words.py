@@ -264,9 +264,10 @@ def _flags(text: str) -> str:
 def _settle(one: Side) -> None:
     """A refused request of its own ends the conversation: behind its line no other of the conversation can come."""
     with socket.create_connection(("127.0.0.1", one.ports["located"]), PATIENCE_S) as client:
-        client.sendall(get("/settled"))
+        path = f"/settled{len(one.log.datagrams)}"
+        client.sendall(get(path))
         client.recv(100)
-    one.log.wait_for("/settled")
+    one.log.wait_for(f"GET {path} ")
 
 
 @pytest.mark.parametrize("talk", TALKS, ids=[talk.name for talk in TALKS])
