@@ -12,9 +12,18 @@ from typing import Final
 from balancer.config.drafts import CheckRule, ProxyDraft, Settings
 from balancer.config.expectations import parse_expect
 from balancer.config.findings import Refusal
-from balancer.config.keywords import Keyword, works
+from balancer.config.keywords import Keyword, nearest, suggestion, works
 from balancer.config.statement import Statement
-from balancer.config.wire import CONNECT_VALUES, is_target, is_token, is_value, parse_check_address, plain_format, port_of, version_of
+from balancer.config.wire import (
+    CONNECT_VALUES,
+    is_target,
+    is_token,
+    is_value,
+    parse_check_address,
+    plain_format,
+    port_of,
+    version_of,
+)
 from balancer.model import CheckConnect, CheckExpect, CheckSend, CheckStep
 
 # The lines that an operator may hide behind the version of `option httpchk`, and the body behind an empty line.
@@ -31,6 +40,8 @@ CONNECT_REFUSED: Final[dict[str, str]] = {
     "send-proxy": "addresses are those of the connections",
     "via-socks4": "servers are connected to without a proxy",
 }
+RULES: Final = ("comment", "connect", "disable-on-404", "expect", "send", "send-state")
+VARIABLE_RULES: Final = ("set-var", "unset-var")
 # Applications whose visits open a session: these answer 501 to OPTIONS and HEAD.
 PROBING_METHODS: Final = (b"OPTIONS", b"HEAD")
 SESSION_PATH: Final = b"/seaside"
@@ -215,6 +226,14 @@ def _comment(proxy: ProxyDraft, statement: Statement) -> None:
     proxy.settings.check_rules = (*rules, CheckRule(None, statement.origin, statement.arguments[0]))
 
 
+def _other(_proxy: ProxyDraft, statement: Statement) -> None:
+    found = statement.arguments[0] if statement.arguments else ""
+    if found.startswith(VARIABLE_RULES):
+        raise Refusal(f"'http-check {found}' is known to HAProxy and not supported yet : there are no variables")
+    near = suggestion(nearest(found, RULES))
+    raise Refusal(f"'http-check' only supports {', '.join(RULES)} (got '{found}'){near}")
+
+
 def _disable_on_404(proxy: ProxyDraft, statement: Statement) -> None:
     statement.no_more(0)
     proxy.settings.disables_on_404 = True
@@ -297,6 +316,7 @@ CHECK_ROWS: Final[tuple[Keyword[ProxyDraft], ...]] = (
         option_httpchk,
     ),
     works("option log-health-checks", "DLB", "every change of a check is logged", _log_health_checks, can_negate=True),
+    works("http-check", "DLB", "one of the rules that follow here; those of variables are refused", _other),
     works("http-check connect", "DLB", "a connection of a check: `default port addr linger comment`", _connect),
     works("http-check send", "DLB", "the request of a check: `meth uri ver hdr body comment`", _send),
     works(
@@ -307,8 +327,6 @@ CHECK_ROWS: Final[tuple[Keyword[ProxyDraft], ...]] = (
         _expect,
     ),
     works("http-check comment", "DLB", "a remark that is told when the rule after it fails", _comment),
-    works(
-        "http-check disable-on-404", "DLB", "404 takes a server out of balancing; its sticky users stay", _disable_on_404
-    ),
+    works("http-check disable-on-404", "DLB", "404 takes a server out of balancing; its sticky users stay", _disable_on_404),
     works("http-check send-state", "DLB", "checks tell the server how it is seen: `X-Haproxy-Server-State`", _send_state),
 )

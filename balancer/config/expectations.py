@@ -23,7 +23,10 @@ STATES: Final[dict[str, tuple[str, ...]]] = {
     "tout-status": ("L4TOUT", "L6TOUT", "L7TOUT"),
 }
 OPTIONS: Final = ("min-recv", "comment", "on-success", "on-error", *STATES)
-WORDS: Final = "min-recv, comment, ok-status, error-status, tout-status, on-success, on-error and [!]status, [!]rstatus, [!]string, [!]rstring"
+WORDS: Final = (
+    "min-recv, comment, ok-status, error-status, tout-status, on-success, on-error and [!]status, [!]rstatus, [!]string, "
+    "[!]rstring"
+)
 SUBJECT: Final = "'http-check expect'"
 
 
@@ -93,7 +96,9 @@ def _ranges(pattern: str) -> tuple[tuple[int, int], ...]:
         first, dash, last = part.partition("-")
         for word in (first, last) if dash else (first,):
             if not (word.isascii() and word.isdigit() and len(word) <= 9):
-                raise Refusal(f"{SUBJECT} : expects codes and ranges as '200,300-399' as a list of status codes (got '{pattern}')")
+                raise Refusal(
+                    f"{SUBJECT} : expects codes and ranges as '200,300-399' as a list of status codes (got '{pattern}')"
+                )
         low, high = int(first), int(last or first)
         if high < low:
             raise Refusal(f"{SUBJECT} : invalid range of status codes '{part}'")

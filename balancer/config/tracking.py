@@ -44,7 +44,9 @@ def _refusal(proxy: ProxyDraft, server: ServerLine, proxies: Sequence[ProxyDraft
         if following.settings.disables_on_404 != proxy.settings.disables_on_404:
             return f"unable to use {holder_name}/{name} for tracking: disable-on-404 option inconsistency."
         if (holder_name, name) in seen:
-            return f"unable to track {holder_name}/{name} as it belongs to a tracking chain looping back to {holder_name}/{name}."
+            return (
+                f"unable to track {holder_name}/{name} as it belongs to a tracking chain looping back to {holder_name}/{name}."
+            )
         seen.add((holder_name, name))
         holder, found = following, target
     if not found.options.check:
@@ -57,7 +59,8 @@ def remark_on_checks(proxy: ProxyDraft, report: Report) -> None:
     settings = proxy.settings
     if settings.check_rules and not settings.has_httpchk:
         report.warning(
-            proxy.origin, f"{proxy.label()} '{proxy.name}' uses http-check rules without 'option httpchk', so the rules are ignored."
+            proxy.origin,
+            f"{proxy.label()} '{proxy.name}' uses http-check rules without 'option httpchk', so the rules are ignored.",
         )
     if not settings.has_httpchk or not any(server.options.check for server in proxy.servers):
         return
@@ -65,8 +68,8 @@ def remark_on_checks(proxy: ProxyDraft, report: Report) -> None:
     if any(isinstance(rule.step, CheckExpect) for rule in rules) and not any(rule.is_send for rule in rules):
         report.warning(
             proxy.origin,
-            f"{proxy.label()} '{proxy.name}' : the request of the 'option httpchk' in 'defaults' is gone with the first 'http-check' "
-            "rule of the section : 'OPTIONS / HTTP/1.0' is sent; repeat 'option httpchk' here",
+            f"{proxy.label()} '{proxy.name}' : the request of the 'option httpchk' in 'defaults' is gone with the first "
+            "'http-check' rule of the section : 'OPTIONS / HTTP/1.0' is sent; repeat 'option httpchk' here",
         )
     notice = session_notice(check_steps(settings))
     if notice:

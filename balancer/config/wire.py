@@ -54,7 +54,9 @@ def plain_format(subject: str, word: str) -> bytes:
     """The octets of a format that holds no variable."""
     pieces = word.split("%%")
     if any("%" in piece for piece in pieces):
-        raise Refusal(f"'{subject}' : variables and samples are known to HAProxy and not supported yet, expects text (got '{word}')")
+        raise Refusal(
+            f"'{subject}' : variables and samples are known to HAProxy and not supported yet, expects text (got '{word}')"
+        )
     return "%".join(pieces).encode("utf-8", "surrogateescape")
 
 
