@@ -31,7 +31,10 @@ class Farm:
             for server in backend.servers:
                 if server.admin_state & MAINT:
                     _take_along(server)
+        for backend in self.backends:
             backend.was_up = backend.is_up()
+            if backend.servers and not backend.was_up and not backend.is_disabled:
+                backend.transitions_down += 1  # HAProxy counts a start without a server as one
         self.connections_cur: int = 0
         self.connections_max: int = 0
         self.connections_total: int = 0

@@ -31,10 +31,12 @@ def request_octets(step: model.CheckSend, state_value: bytes) -> bytes:
     Field names are in lower case and in HAProxy's order. A check asks once: `connection: close`, which HTTP/1.0 need not say.
     """
     parts: list[bytes] = [b"%s %s %s\r\n" % (step.method, step.uri, step.version)]
-    connection = b"" if step.version == b"HTTP/1.0" else b"close"
+    is_old = step.version == b"HTTP/1.0"
+    connection = b"" if is_old else b"close"
     for name, value in step.fields:
         if name == b"connection":
-            connection = value
+            # What the version means anyway is not said.
+            connection = b"" if value.lower() == (b"close" if is_old else b"keep-alive") else value
         else:
             parts.append(b"%s: %s\r\n" % (name, value))
     if state_value:

@@ -35,7 +35,6 @@ def _leave_service(backend: Backend, server: Server, cause: int, events: EventLo
         end = via(server) if cause == MAINT_VIA else ""
         backend.server_changed(server, was_up, now)
         if was_up:
-            shut_if_asked(backend, server)
             moved = move_waiting(backend, server, now)
             events.event(
                 model.ALERT,
@@ -44,6 +43,7 @@ def _leave_service(backend: Backend, server: Server, cause: int, events: EventLo
                 f"{server.served} sessions active, {moved} requeued, {waiting - moved} remaining in queue.",
             )
             tell_end(backend, was_any_up, events)
+            shut_if_asked(backend, server)
         else:
             events.event(model.NOTICE, backend.name, f"{name_of(backend, server)} was DOWN and now enters maintenance{end}.")
     for its_backend, tracker in server.trackers:

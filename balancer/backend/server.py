@@ -125,7 +125,9 @@ class Server:
 
     def throttle(self) -> int:
         """How many percent of its weight it has while it is STARTING, -1 otherwise."""
-        return (100 * self.warm_step + WEIGHT_SCALE - 1) // WEIGHT_SCALE if self.state == STARTING else -1
+        if self.state != STARTING:
+            return -1
+        return (100 * self.scaled_weight() + WEIGHT_SCALE - 1) // (WEIGHT_SCALE * self.weight) if self.weight else 100
 
     def has_slot(self) -> bool:
         """Whether one more request may be served at once."""

@@ -73,8 +73,6 @@ def _follow(backend: Backend, tracker: Server, server: Server, events: EventLog,
 def _came_up(backend: Backend, server: Server, was_up: bool, told: str, events: EventLog, now: float) -> None:
     backend.server_changed(server, was_up, now)
     server.changed_at = now
-    if server.config.shuts_backups_when_up and not server.is_backup and server.weight > 0 and backend.sessions is not None:
-        backend.sessions.shut_down(backend.backups, True)
     before = backend.queue.length
     backend.offer_slots(server, now)
     events.event(
@@ -83,6 +81,8 @@ def _came_up(backend: Backend, server: Server, was_up: bool, told: str, events: 
         f"{name_of(backend, server)} is UP{told}. {left_text(backend, 'online')} "
         f"{before - backend.queue.length} sessions requeued, {backend.queue.length} total in queue.",
     )
+    if server.config.shuts_backups_when_up and not server.is_backup and server.weight > 0 and backend.sessions is not None:
+        backend.sessions.shut_down(backend.backups, True)
 
 
 def _is_stopping(backend: Backend, server: Server, was_up: bool, told: str, events: EventLog, now: float) -> None:
@@ -104,7 +104,6 @@ def _went_down(
     was_any_up = backend.was_up
     waiting = server.queue.length
     backend.server_changed(server, was_up, now)
-    shut_if_asked(backend, server)
     moved = move_waiting(backend, server, now)
     events.event(
         model.NOTICE if was_stopping else model.ALERT,
@@ -113,6 +112,7 @@ def _went_down(
         f"{server.served} sessions active, {moved} requeued, {waiting - moved} remaining in queue.",
     )
     tell_end(backend, was_any_up, events)
+    shut_if_asked(backend, server)
 
 
 def shut_if_asked(backend: Backend, server: Server) -> None:

@@ -289,7 +289,12 @@ def _in_order(rules: tuple[CheckRule, ...]) -> list[CheckRule]:
 
 
 def _request(rule: CheckRule) -> CheckSend:
-    return CheckSend(rule.method or b"OPTIONS", rule.uri or b"/", rule.version or b"HTTP/1.0", rule.fields, rule.body or b"")
+    uri = rule.uri or b"/"
+    scheme, separator, rest = uri.partition(b"://")
+    host = dict(rule.fields).get(b"host", b"")
+    if separator and host:  # an absolute URI names the host that the field names, as HAProxy has it
+        uri = scheme + separator + host + rest[len(rest.split(b"/")[0].split(b"?")[0]) :]
+    return CheckSend(rule.method or b"OPTIONS", uri, rule.version or b"HTTP/1.0", rule.fields, rule.body or b"")
 
 
 def session_notice(steps: tuple[CheckStep, ...]) -> str:
