@@ -109,6 +109,50 @@ class CookieRule:
 
 
 @dataclass(frozen=True)
+class CheckConnect:
+    """The step of a check that opens a connection. `port` 0 and `host` "": those of the server."""
+
+    port: int = 0
+    host: str = ""
+    is_ipv6: bool = False
+
+
+@dataclass(frozen=True)
+class CheckSend:
+    """The step that sends a request. `fields` are names in lower case with their values."""
+
+    method: bytes = b"OPTIONS"
+    uri: bytes = b"/"
+    version: bytes = b"HTTP/1.0"
+    fields: tuple[tuple[bytes, bytes], ...] = ()
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
+class CheckExpect:
+    """The step that judges the answer. `kind` is "status" (ranges), "rstatus", "string" or "rstring" (pattern).
+
+    The three states are names of HAProxy's check states, "" for those that follow from the kind. `min_octets` is -1 where
+    a body that does not match yet is waited for.
+    """
+
+    kind: str = "status"
+    ranges: tuple[tuple[int, int], ...] = ((200, 399),)
+    pattern: bytes = b""
+    is_negated: bool = False
+    min_octets: int = -1
+    ok_state: str = ""
+    error_state: str = ""
+    timeout_state: str = ""
+    on_success: str = ""
+    on_error: str = ""
+    comment: str = ""
+
+
+CheckStep = CheckConnect | CheckSend | CheckExpect
+
+
+@dataclass(frozen=True)
 class Server:
     """One `server` line with its `default-server` already applied. `host` is a literal address, resolved at load."""
 
@@ -130,6 +174,16 @@ class Server:
     maxconn: int  # 0: no limit
     maxqueue: int  # 0: no limit
     origin: Origin
+    check_port: int = 0  # 0: `port`
+    check_host: str = ""  # "": `host`
+    check_is_ipv6: bool = False
+    observe: str = ""  # "layer4" or "layer7": what visitors meet counts as health
+    error_limit: int = 10
+    on_error: str = "fail-check"  # "fastinter", "fail-check", "sudden-death", "mark-down"
+    shuts_sessions_when_down: bool = False
+    shuts_backups_when_up: bool = False
+    slowstart_s: float = 0.0
+    track: str = ""  # "backend/server", whose state it shares
 
 
 @dataclass(frozen=True)
@@ -191,6 +245,10 @@ class Backend:
     abortonclose: bool = False
     allbackups: bool = False
     persist: bool = False
+    check_steps: tuple[CheckStep, ...] = (CheckConnect(),)  # a connect alone is a check by TCP
+    disables_on_404: bool = False
+    sends_state: bool = False
+    logs_checks: bool = False
 
 
 @dataclass(frozen=True)

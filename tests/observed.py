@@ -9,6 +9,7 @@ from balancer import model
 from balancer.backend.backend import Backend
 from balancer.backend.farm import Farm
 from balancer.backend.server import Server
+from balancer.backend.verdicts import Verdict
 from balancer.observe.info import ProcessInfo
 
 # `loop.time()` at the moment of asking; everything has changed six seconds before.
@@ -42,12 +43,12 @@ def in_every_state() -> ProcessInfo:
         server = found(backend, name)
         server.check_passed()
         server.health = 4
-        server.check_code, server.check_duration_ms, server.check_info = "L4OK", 0, ""
+        server.keep_verdict(Verdict("L4OK"), 0)
     down = found(backend, "down")
     was_up = down.is_up()
     down.check_failed()
     backend.server_changed(down, was_up, STARTED)
-    down.check_code, down.check_duration_ms, down.check_info = "L4CON", 0, "Connection refused"
+    down.keep_verdict(Verdict("L4CON", 0, "Connection refused"), 0)
     return info
 
 

@@ -16,7 +16,8 @@ from balancer.admin.table import (
     listing,
 )
 from balancer.backend.backend import Backend
-from balancer.backend.server import MAINT, Server
+from balancer.backend.server import MAINT, MAINT_VIA, STOPPED, Server
+from balancer.backend.verdicts import CHECK_STATES, UNKNOWN
 from balancer.observe import stats
 from balancer.observe.info import VERSION, ProcessInfo, show_info
 from balancer.units import UnitError, parse_time_s
@@ -33,16 +34,12 @@ CONN_HEADER: Final = (
     "# bkname/svname bkid/svid addr port - purge_delay used_cur used_max need_est unsafe_nb safe_nb idle_lim idle_cur "
     "idle_per_thr[1]\n"
 )
-# HAProxy's numbers of the codes of check_status, and of a check's result: unknown, failed, passed.
-CHECK_NUMBERS: Final = {"INI": 1, "SOCKERR": 5, "L4OK": 6, "L4TOUT": 7, "L4CON": 8}
-RESULT_UNKNOWN: Final = 0
-RESULT_FAILED: Final = 2
-RESULT_PASSED: Final = 3
 # Bits of srv_check_state.
 CHECKED: Final = 6
 CHECKED_AND_PAUSED: Final = 14
 # Bits of srv_admin_state: by the operator, by the file.
 FORCED_MAINT: Final = 1
+INHERITED_MAINT: Final = 2
 CONFIGURED_MAINT: Final = 4
 
 
@@ -197,33 +194,34 @@ def backend_named(info: ProcessInfo, word: str) -> Backend | None:
 
 
 def _state_row(backend: Backend, server: Server, now: float) -> str:
-    is_out = server.admin_state == MAINT
-    result = RESULT_UNKNOWN
-    if server.check_code != "INI":
-        result = RESULT_PASSED if server.check_code == "L4OK" else RESULT_FAILED
+    is_out = server.is_in_maintenance()
+    shown = CHECK_STATES[server.check_state]
     check_state = 0
     if server.is_checked:
-        check_state = CHECKED_AND_PAUSED if is_out else CHECKED
+        check_state = (CHECKED_AND_PAUSED if is_out else CHECKED) | int(server.check_is_running)
     admin_state = 0
-    if is_out:
-        admin_state = FORCED_MAINT | (CONFIGURED_MAINT if server.config.disabled else 0)
+    if server.admin_state & MAINT_VIA:
+        admin_state = INHERITED_MAINT
+    if server.admin_state & MAINT:
+        admin_state |= FORCED_MAINT | (CONFIGURED_MAINT if server.config.disabled else 0)
     columns = (
         backend.number,
         backend.name,
         server.number,
         server.name,
         server.config.host,
-        2 if server.is_up() else 0,
+        STOPPED if is_out else server.state,
         admin_state,
         server.weight,
         server.config.weight,
         int(now - server.changed_at),
-        CHECK_NUMBERS[server.check_code],
-        result,
+        shown.number,
+        UNKNOWN if server.check_is_running else shown.result,
         0 if is_out else server.health,
         check_state,
     )
-    return " ".join(str(column) for column in columns) + f" 0 0 0 - {server.config.port} - 0 0 - - 0\n"
+    checked_at = f"{server.config.check_port} {server.config.check_host or '-'} - {server.config.check_port}"
+    return " ".join(str(column) for column in columns) + f" 0 0 0 - {server.config.port} - 0 {checked_at}\n"
 
 
 def _conn_row(backend: Backend, server: Server) -> str:

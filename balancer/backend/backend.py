@@ -16,6 +16,7 @@ from balancer.backend.events import EventLog
 from balancer.backend.persistence import Persistence
 from balancer.backend.queue import Queue
 from balancer.backend.server import Server
+from balancer.backend.sessions import Sessions
 from balancer.backend.visit import Visit
 
 ASSIGNED: Final = 0
@@ -74,6 +75,7 @@ class Backend:
         self.transitions_down: int = 0
         self.is_disabled: bool = config.disabled
         self.was_up: bool = self.is_up()
+        self.sessions: Sessions | None = None  # the worker's, once there is one
 
     def __repr__(self) -> str:
         return f"<Backend {self.name} {self.status_text()} active={self.active_count()} queue={self.queue.length}>"
@@ -89,6 +91,14 @@ class Backend:
     def is_up(self) -> bool:
         """Whether any server could take a new visitor."""
         return any(server.is_balanced() for server in self.servers)
+
+    def served_count(self) -> int:
+        """Requests that hold a slot or wait for a server of their own."""
+        return self.counters.sessions_cur - self.queue.length
+
+    def kind(self) -> str:
+        """How event lines name it: a `listen` section is a proxy."""
+        return "proxy" if self.config.is_listen else "backend"
 
     def status_text(self) -> str:
         """UP or DOWN, as the statistics show it; a backend without servers is UP."""

@@ -5,6 +5,7 @@ from balancer.backend.backend import Backend
 from balancer.backend.counters import RateMeter
 from balancer.backend.events import EventLog
 from balancer.backend.frontend import Frontend
+from balancer.backend.server import MAINT, MAINT_VIA, Server
 
 
 class Farm:
@@ -22,6 +23,18 @@ class Farm:
             brought = [frontend.maxconn for frontend in self.frontends if frontend.config.default_backend == backend.name]
             backend.fullconn = backend.config.maxconn or max(1, sum(brought) // 10)
         self.backend_by_name: dict[str, Backend] = {backend.name: backend for backend in self.backends}
+        for backend in self.backends:
+            for server in backend.servers:
+                if server.config.track:
+                    self._join_tracker(backend, server)
+        for backend in self.backends:
+            for server in backend.servers:
+                if server.admin_state & MAINT:
+                    _take_along(server)
+        for backend in self.backends:
+            backend.was_up = backend.is_up()
+            if backend.servers and not backend.was_up and not backend.is_disabled:
+                backend.transitions_down += 1  # HAProxy counts a start without a server as one
         self.connections_cur: int = 0
         self.connections_max: int = 0
         self.connections_total: int = 0
@@ -29,6 +42,13 @@ class Farm:
         self.session_rate = RateMeter()
         self.requests_total: int = 0
         self.bytes_out: int = 0
+
+    def _join_tracker(self, backend: Backend, server: Server) -> None:
+        name, _, tracked_name = server.config.track.partition("/")
+        tracked = self.backend_by_name[name].find_server(tracked_name)
+        assert tracked is not None, server.config.track
+        server.tracked = tracked
+        tracked.trackers.append((backend, server))
 
     def connection_begins(self, now: float) -> None:
         """One more client connection in the process."""
@@ -59,3 +79,12 @@ class Farm:
         if everything:
             self.connections_total = 0
             self.requests_total = 0
+
+
+def _take_along(server: Server) -> None:
+    """Who tracks a server that starts in maintenance is out as well."""
+    for backend, tracker in server.trackers:
+        tracker.admin_state |= MAINT_VIA
+        if not tracker.is_backup:
+            backend.algorithm.changed(tracker)
+        _take_along(tracker)

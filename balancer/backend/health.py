@@ -1,31 +1,32 @@
-"""TCP health checks: who is UP, and the event lines that tell it.
+"""Health checks: who is UP, and the event lines that tell it.
 
-Each checked server has a task: wait, connect, judge, wait. The first checks are spread over the shortest interval, so that a
-farm is not knocked at all at once. A check must connect within `timeout check`, or within `inter` where that is not set.
-The lines, their order and severities are HAProxy's (original-setup 2.5, operations 4).
+Each checked server has a task: wait, check, judge, wait. The first checks are spread over the shortest interval, so that a
+farm is not knocked at all at once. What a check does is its backend's list of steps (`probe`): a connect alone, or HTTP. Errors
+that visitors meet (`observe`) and the steps of `slowstart` arrive here, too. The lines, their order and severities are
+HAProxy's (original-setup 2.5, operations 4).
 """
 
 import asyncio
-import errno
 import os
-import socket
 from typing import Final
 
 from balancer import model
+from balancer.backend import analysis
 from balancer.backend.backend import Backend
 from balancer.backend.events import EventLog
 from balancer.backend.farm import Farm
-from balancer.backend.server import Server
+from balancer.backend.probe import Probe
+from balancer.backend.server import STARTING, STOPPED, STOPPING, Observer, Server
+from balancer.backend.transitions import announce, warmed
+from balancer.backend.verdicts import ANALYZED, CHECK_STATES, FAILED, PASSED_CONDITIONALLY, Verdict, reason_of
 
-REASONS: Final = {
-    "L4OK": "Layer4 check passed",
-    "L4CON": "Layer4 connection problem",
-    "L4TOUT": "Layer4 timeout",
-    "SOCKERR": "Socket error",
-}
+# `slowstart` goes in twentieths, but not faster than this.
+WARM_STEPS: Final = 20
+WARM_STEP_MIN_S: Final = 1.0
+WARM_LOOK_S: Final = 0.1
 
 
-class Checks:
+class Checks(Observer):
     """The checks of one farm."""
 
     def __init__(self, farm: Farm, loop: asyncio.AbstractEventLoop, events: EventLog) -> None:
@@ -33,6 +34,8 @@ class Checks:
         self.loop = loop
         self.events = events
         self.tasks: list[asyncio.Task[None]] = []
+        self.hurries: dict[Server, asyncio.Event] = {}
+        self.node: bytes = (farm.config.process.node or os.uname().nodename).encode("utf-8", "surrogateescape")
 
     def start(self) -> None:
         """Starts one task for each checked server."""
@@ -40,10 +43,17 @@ class Checks:
         for backend in self.farm.backends:
             if not backend.is_disabled:
                 checked.extend([(backend, server) for server in backend.servers if server.is_checked])
+        rising = [
+            (backend, server) for backend in self.farm.backends for server in backend.servers if server.config.slowstart_s
+        ]
+        if rising:
+            self.tasks.append(self.loop.create_task(self._warm(rising)))
         if not checked:
             return
         shortest_s = min([server.config.inter_s for _, server in checked])
         for position, (backend, server) in enumerate(checked):
+            server.observer = self
+            self.hurries[server] = asyncio.Event()
             self.tasks.append(self.loop.create_task(self._watch(backend, server, shortest_s * position / len(checked))))
 
     def stop(self) -> None:
@@ -55,81 +65,121 @@ class Checks:
     async def _watch(self, backend: Backend, server: Server, delay_s: float) -> None:
         await asyncio.sleep(delay_s)
         while True:
-            if server.admin_state == 0:
-                started = self.loop.time()
-                limit_s = backend.config.check_timeout_s or server.config.inter_s
-                code, info = await probe(self.loop, server.config, limit_s)
-                if server.admin_state == 0:
-                    self._judge(backend, server, code, info, int((self.loop.time() - started) * 1000.0))
-            await asyncio.sleep(server.check_interval_s())
+            if not server.is_in_maintenance():
+                await self._check(backend, server)
+            await self._pause(server)
 
-    def _judge(self, backend: Backend, server: Server, code: str, info: str, duration_ms: int) -> None:
+    async def _check(self, backend: Backend, server: Server) -> None:
+        started = self.loop.time()
+        config = backend.config
+        state_value = self.state_value(backend, server, started) if config.sends_state else b""
+        accepts_404 = config.disables_on_404 and server.state != STOPPED
+        server.check_is_running = True
+        try:
+            probe = Probe(self.loop, server.config, config, self.farm.config.process.bufsize, state_value, accepts_404)
+            verdict = await probe.run()
+        finally:
+            server.check_is_running = False
+        if not server.is_in_maintenance():
+            self.judged(backend, server, verdict, int((self.loop.time() - started) * 1000.0))
+
+    async def _pause(self, server: Server) -> None:
+        """Waits until the next check is due; an error that was observed may bring it nearer."""
+        hurry = self.hurries[server]
+        hurry.clear()
+        due_at = self.loop.time() + server.check_interval_s()
+        while True:
+            try:
+                async with asyncio.timeout_at(due_at):
+                    await hurry.wait()
+            except TimeoutError:
+                return
+            hurry.clear()
+            due_at = min(due_at, self.loop.time() + server.config.fastinter_s)
+
+    def judged(self, backend: Backend, server: Server, verdict: Verdict, duration_ms: int) -> None:
+        """Takes a verdict: counts it, shows it, and moves the server where it is enough of them."""
         now = self.loop.time()
-        server.check_code = code
-        server.check_duration_ms = duration_ms
-        server.check_info = info
-        was_up = server.is_up()
-        changed = server.check_passed() if code == "L4OK" else server.check_failed()
-        if not changed:
+        was_up, was_stopping = server.is_up(), server.state == STOPPING
+        had_state = server.check_state
+        server.keep_verdict(verdict, duration_ms)
+        result = CHECK_STATES[verdict.name].result
+        has_counted = server.count_failed() if result == FAILED else server.count_passed()
+        reason = reason_of(verdict.name, verdict.code, verdict.info, duration_ms)
+        if backend.config.logs_checks:
+            if has_counted or verdict.name != had_state:
+                self._log_check(backend, server, result, reason)
+            reason = ""
+        if server.settle(result):
+            announce(backend, server, was_up, reason, self.events, now, was_stopping)
+
+    def _log_check(self, backend: Backend, server: Server, result: int, reason: str) -> None:
+        how = "failed" if result == FAILED else "conditionally succeeded" if result == PASSED_CONDITIONALLY else "succeeded"
+        kind = "backup server" if server.is_backup else "server"
+        if server.health >= server.rise_count:
+            passed, of, word = server.health - server.rise_count + 1, server.fall_count, "UP" if server.weight else "DRAIN"
+        else:
+            passed, of, word = server.health, server.rise_count, "DOWN"
+        text = f"Health check for {kind} {backend.name}/{server.name} {how}, {reason}, status: {passed}/{of} {word}."
+        self.events.event(model.NOTICE, backend.name, text)
+
+    # --- observe --------------------------------------------------------------------------------------------------------
+
+    def saw(self, server: Server, sight: int) -> None:
+        """Something that a visitor met at a server with `observe`."""
+        meaning = analysis.MEANINGS[server.observes][sight]
+        if meaning == analysis.IGNORED:
             return
-        reason = f"reason: {REASONS[code]}"
-        if info:
-            reason += f', info: "{info}"'
-        announce(backend, server, was_up, f"{reason}, check duration: {duration_ms}ms", self.events, now)
+        if meaning == analysis.SUCCESS:
+            server.errors_in_a_row = 0
+            return
+        server.errors_in_a_row += 1
+        config = server.config
+        if server.errors_in_a_row < config.error_limit or server.is_in_maintenance():
+            return
+        text = analysis.error_text(server.errors_in_a_row, sight)
+        if config.on_error != "fastinter":
+            if config.on_error == "mark-down":
+                server.health = server.rise_count
+            elif config.on_error == "sudden-death" and server.health > server.rise_count:
+                server.health = server.rise_count + 1
+            backend = self.farm.backend_by_name[server.backend_name]
+            self.judged(backend, server, Verdict(ANALYZED, 0, text), -1)
+        server.errors_in_a_row = 0
+        server.analyses_failed += 1
+        if config.fastinter_s:
+            self.hurries[server].set()
 
+    # --- slowstart ------------------------------------------------------------------------------------------------------
 
-def announce(backend: Backend, server: Server, was_up: bool, reason: str, events: EventLog, now: float) -> None:
-    """Brings the backend up to date after a transition of `server` and tells it, word for word as HAProxy does."""
-    was_any_up = backend.was_up
-    waiting = server.queue.length
-    moved = 0
-    backend.server_changed(server, was_up, now)
-    if not server.is_up() and backend.config.redispatch_interval:
-        moved = _move_waiting(backend, server, now)
-    active, backups = backend.active_count(), backend.backup_count()
-    spare = " Running on backup." if backups and not active else ""
-    kind = "Backup Server" if server.is_backup else "Server"
-    name = f"{kind} {backend.name}/{server.name}"
-    if server.is_up():
-        before = backend.queue.length
-        backend.offer_slots(server, now)
-        taken = before - backend.queue.length
-        events.event(
-            model.NOTICE,
-            backend.name,
-            f"{name} is UP, {reason}. {active} active and {backups} backup servers online.{spare} "
-            f"{taken} sessions requeued, {backend.queue.length} total in queue.",
+    async def _warm(self, rising: list[tuple[Backend, Server]]) -> None:
+        """Gives those who come back more and more of their weight."""
+        stepped_at = [0.0 for _ in rising]
+        while True:
+            await asyncio.sleep(WARM_LOOK_S)
+            now = self.loop.time()
+            for position, (backend, server) in enumerate(rising):
+                pause_s = max(WARM_STEP_MIN_S, server.config.slowstart_s / WARM_STEPS)
+                if server.state == STARTING and now - max(server.changed_at, stepped_at[position]) >= pause_s:
+                    stepped_at[position] = now
+                    warmed(backend, server, self.events, now)
+
+    # --- send-state -----------------------------------------------------------------------------------------------------
+
+    def state_value(self, backend: Backend, server: Server, now: float) -> bytes:
+        """What `X-Haproxy-Server-State` says: how the server is seen, its share, and who waits."""
+        config = server.config
+        share = sum([each.scaled_weight() for each in backend.servers if not each.is_backup and each.is_balanced()])
+        if not share:
+            share = sum([each.scaled_weight() for each in backend.backups if each.is_balanced()])
+        text = (
+            f"{server.health_text('no check')}; address={config.host}; port={config.port}; name={backend.name}/{server.name}; "
         )
-        return
-    events.event(
-        model.ALERT,
-        backend.name,
-        f"{name} is DOWN, {reason}. {active} active and {backups} backup servers left.{spare} "
-        f"{server.served} sessions active, {moved} requeued, {waiting - moved} remaining in queue.",
-    )
-    if was_any_up and not backend.is_up():
-        events.event(model.EMERG, backend.name, f"proxy {backend.name} has no server available!")
-
-
-def _move_waiting(backend: Backend, server: Server, now: float) -> int:
-    """`option redispatch`: those who wait for a dead server are balanced anew."""
-    requests = backend.requeue(server)
-    for request in requests:
-        request.moved(now)
-    return len(requests)
-
-
-async def probe(loop: asyncio.AbstractEventLoop, config: model.Server, limit_s: float) -> tuple[str, str]:
-    """One TCP check: HAProxy's code of the result, and what is to be told about it."""
-    family = socket.AF_INET6 if config.is_ipv6 else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC) as sock:
-            async with asyncio.timeout(limit_s):
-                await loop.sock_connect(sock, (config.host, config.port))
-            return "L4OK", ""
-    except TimeoutError:
-        return "L4TOUT", ""
-    except OSError as error:
-        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-            return "SOCKERR", os.strerror(error.errno or 0)
-        return "L4CON", os.strerror(error.errno) if error.errno else str(error)
+        tail = (
+            f"; weight={server.effective_weight()}/{(share + 15) // 16}; scur={server.served}/{backend.served_count()}; "
+            f"qcur={server.queue.length}"
+        )
+        if server.state == STARTING:
+            since_s = int(now - server.changed_at)
+            tail += f"; throttle={max(1, 100 * since_s // max(1, int(config.slowstart_s + 0.999)))}%"
+        return text.encode() + b"node=" + self.node + tail.encode()

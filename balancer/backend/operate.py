@@ -8,7 +8,8 @@ in maintenance is balanced anew under `option redispatch` and waits on without i
 from balancer import model
 from balancer.backend.backend import Backend
 from balancer.backend.events import EventLog
-from balancer.backend.server import MAINT, READY, Server
+from balancer.backend.server import MAINT, MAINT_VIA, READY, RUNNING, STOPPED, Server
+from balancer.backend.transitions import left_text, move_waiting, name_of, shut_if_asked, tell_end, via
 
 
 def set_weight(backend: Backend, server: Server, weight: int, events: EventLog, now: float) -> None:
@@ -16,55 +17,68 @@ def set_weight(backend: Backend, server: Server, weight: int, events: EventLog, 
     was_any_up = backend.was_up
     server.weight = weight
     backend.server_changed(server, server.is_up(), now)
-    _tell_end(backend, was_any_up, events)
+    tell_end(backend, was_any_up, events)
     backend.offer_slots(server, now)
 
 
 def enter_maintenance(backend: Backend, server: Server, events: EventLog, now: float) -> None:
-    """Takes the server out: no request, no check. One that is out already stays as it is."""
-    if server.admin_state == MAINT:
-        return
-    was_up, was_any_up = server.is_up(), backend.was_up
+    """Takes the server out, and who tracks it: no request, no check. One that is out by command stays as it is."""
+    if not server.admin_state & MAINT:
+        _leave_service(backend, server, MAINT, events, now)
+
+
+def _leave_service(backend: Backend, server: Server, cause: int, events: EventLog, now: float) -> None:
+    was_in_maintenance, was_up, was_any_up = server.is_in_maintenance(), server.is_up(), backend.was_up
     waiting = server.queue.length
-    server.admin_state = MAINT
-    backend.server_changed(server, was_up, now)
-    if not was_up:
-        events.event(model.NOTICE, backend.name, f"{_name(backend, server)} was DOWN and now enters maintenance.")
-        return
-    moved = _move_waiting(backend, server, now) if backend.config.redispatch_interval else 0
-    active, backups = backend.active_count(), backend.backup_count()
-    spare = " Running on backup." if backups and not active else ""
-    events.event(
-        model.ALERT,
-        backend.name,
-        f"{_name(backend, server)} is going DOWN for maintenance. {active} active and {backups} backup servers left.{spare} "
-        f"{server.served} sessions active, {moved} requeued, {waiting - moved} remaining in queue.",
-    )
-    _tell_end(backend, was_any_up, events)
+    server.admin_state |= cause
+    if not was_in_maintenance:
+        end = via(server) if cause == MAINT_VIA else ""
+        backend.server_changed(server, was_up, now)
+        if was_up:
+            moved = move_waiting(backend, server, now)
+            events.event(
+                model.ALERT,
+                backend.name,
+                f"{name_of(backend, server)} is going DOWN for maintenance{end}. {left_text(backend, 'left')} "
+                f"{server.served} sessions active, {moved} requeued, {waiting - moved} remaining in queue.",
+            )
+            tell_end(backend, was_any_up, events)
+            shut_if_asked(backend, server)
+        else:
+            events.event(model.NOTICE, backend.name, f"{name_of(backend, server)} was DOWN and now enters maintenance{end}.")
+    for its_backend, tracker in server.trackers:
+        if not tracker.admin_state & MAINT_VIA:
+            _leave_service(its_backend, tracker, MAINT_VIA, events, now)
 
 
 def leave_maintenance(backend: Backend, server: Server, events: EventLog, now: float) -> None:
-    """Takes the server back in: it serves at once, and one failed check puts it DOWN."""
-    if server.admin_state == READY:
+    """Takes the server back in, and who tracks it: it serves at once, and one failed check puts it DOWN."""
+    if not server.admin_state & MAINT:
         return
-    server.admin_state = READY
-    server.health = server.rise_count
-    backend.server_changed(server, False, now)
-    events.event(model.NOTICE, backend.name, f"{_name(backend, server)} is UP/READY (leaving forced maintenance).")
-    backend.offer_slots(server, now)
+    if server.admin_state & MAINT_VIA:
+        server.admin_state &= ~MAINT
+        text = f"{name_of(backend, server)} is leaving forced maintenance but remains in maintenance{via(server)}."
+        events.event(model.NOTICE, backend.name, text)
+        return
+    _enter_service(backend, server, MAINT, events, now)
 
 
-def _name(backend: Backend, server: Server) -> str:
-    return f"{'Backup Server' if server.is_backup else 'Server'} {backend.name}/{server.name}"
-
-
-def _tell_end(backend: Backend, was_any_up: bool, events: EventLog) -> None:
-    if was_any_up and not backend.is_up():
-        events.event(model.EMERG, backend.name, f"proxy {backend.name} has no server available!")
-
-
-def _move_waiting(backend: Backend, server: Server, now: float) -> int:
-    requests = backend.requeue(server)
-    for request in requests:
-        request.moved(now)
-    return len(requests)
+def _enter_service(backend: Backend, server: Server, cause: int, events: EventLog, now: float) -> None:
+    server.admin_state &= ~cause
+    if server.admin_state == READY:
+        followed = server.tracked
+        server.state = STOPPED
+        if followed is None:
+            server.health = server.rise_count
+            server.become(RUNNING)
+        else:
+            server.become(followed.state if followed.state != STOPPED else STOPPED)
+        backend.server_changed(server, False, now)
+        forced = "forced " if cause == MAINT else ""
+        word = "UP/READY" if server.state != STOPPED else "DOWN/READY"
+        text = f"{name_of(backend, server)} is {word} (leaving {forced}maintenance)."
+        events.event(model.NOTICE, backend.name, text)
+        backend.offer_slots(server, now)
+    for its_backend, tracker in server.trackers:
+        if tracker.admin_state & MAINT_VIA:
+            _enter_service(its_backend, tracker, MAINT_VIA, events, now)

@@ -2,21 +2,55 @@
 
 `served` is the number of requests that hold a slot; a request takes one when it is assigned and gives it back exactly once.
 Health is HAProxy's single counter: 0 to rise-1 is DOWN, rise to rise+fall-1 is UP; a new server starts at rise, so its
-first failed check downs it. The administrative state (maintenance) stands above health.
+first failed check downs it. The operational state follows from it: STOPPED, RUNNING, STARTING while `slowstart` gives it
+more and more, STOPPING after a check that passed conditionally (NOLB: nobody new, but those who are bound to it). A server
+that tracks another has no health of its own and follows the other's moves. The administrative state (maintenance) stands
+above all of it; it is made of bits, since a server can be out by command and because the one that it tracks is out.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from mypy_extensions import mypyc_attr
 
 from balancer import model
 from balancer.backend.counters import Counters
 from balancer.backend.pool import Pool
 from balancer.backend.queue import Queue
+from balancer.backend.verdicts import FAILED, INITIAL, PASSED, PASSED_CONDITIONALLY, Verdict
+
+if TYPE_CHECKING:
+    from balancer.backend.backend import Backend
 
 READY: Final = 0
-MAINT: Final = 1
+MAINT: Final = 1  # by the file or by command
+MAINT_VIA: Final = 2  # the tracked server is in maintenance
+
+# Operational states, HAProxy's numbers.
+STOPPED: Final = 0
+STARTING: Final = 1
+RUNNING: Final = 2
+STOPPING: Final = 3
+
+# Weights are scaled so that a small one can grow in steps as well.
+WEIGHT_SCALE: Final = 16
+
+# What `observe` looks at.
+OBSERVES_NOTHING: Final = 0
+OBSERVES_LAYER4: Final = 1
+OBSERVES_LAYER7: Final = 2
+OBSERVED: Final[dict[str, int]] = {"": OBSERVES_NOTHING, "layer4": OBSERVES_LAYER4, "layer7": OBSERVES_LAYER7}
 
 # Kept connections per server: enough for one per busy client of an image, small beside the descriptor limit.
 POOL_SIZE_MAX: Final = 256
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Observer:
+    """Who hears what visitors meet at a server with `observe`."""
+
+    def saw(self, server: "Server", sight: int) -> None:
+        """One event, a number of `balancer.backend.analysis`."""
+        raise AssertionError("the checks of the farm listen")
 
 
 class Server:
@@ -37,15 +71,26 @@ class Server:
         self.rise_count: int = config.rise_count
         self.fall_count: int = config.fall_count
         self.health: int = config.rise_count
+        self.state: int = RUNNING
+        self.warm_step: int = WEIGHT_SCALE  # of WEIGHT_SCALE: how much of its weight it has while it is STARTING
+        self.tracked: Server | None = None
+        self.trackers: list[tuple[Backend, Server]] = []
+        self.observes: int = OBSERVED[config.observe] if config.check else OBSERVES_NOTHING
+        self.observer: Observer | None = None
+        self.errors_in_a_row: int = 0
+        self.analyses_failed: int = 0  # hanafail
+        self.slots_max: int = config.maxconn  # maxconn, or less of it while STARTING
         self.served: int = 0
         self.counters = Counters()
         self.queue = Queue()
         self.pool = Pool(POOL_SIZE_MAX)
         # What the check columns show.
-        self.check_code: str = "INI"
+        self.check_state: str = INITIAL
+        self.check_code: int = 0
         self.check_duration_ms: int = -1
         self.check_info: str = "Initializing"
-        self.checks_failed: int = 0  # failures while UP: chkfail
+        self.check_is_running: bool = False
+        self.checks_failed: int = 0  # chkfail
         self.transitions_down: int = 0  # UP to DOWN: chkdown
         self.changed_at: float = now
         self.downtime_s: float = 0.0
@@ -54,21 +99,39 @@ class Server:
     def __repr__(self) -> str:
         return f"<Server {self.backend_name}/{self.name} {self.status_text()} served={self.served} queue={self.queue.length}>"
 
+    def is_in_maintenance(self) -> bool:
+        """Whether it is out, for whatever reason."""
+        return self.admin_state != READY
+
     def is_up(self) -> bool:
         """Passing its checks, or not checked at all; maintenance is not up."""
-        return self.admin_state == READY and self.health >= self.rise_count
+        return self.admin_state == READY and self.state != STOPPED
 
     def is_usable(self) -> bool:
         """Whether a cookie that names this server is honoured."""
-        return self.admin_state == READY and self.health >= self.rise_count
+        return self.admin_state == READY and self.state != STOPPED
 
     def is_balanced(self) -> bool:
         """Whether new visitors may be sent here."""
-        return self.weight > 0 and self.admin_state == READY and self.health >= self.rise_count
+        return self.weight > 0 and self.admin_state == READY and (self.state == RUNNING or self.state == STARTING)
+
+    def scaled_weight(self) -> int:
+        """Its share of the new visitors now, times WEIGHT_SCALE; less than its weight while it is STARTING."""
+        return self.weight * self.warm_step
+
+    def effective_weight(self) -> int:
+        """The share as the statistics show it, rounded up."""
+        return (self.weight * self.warm_step + WEIGHT_SCALE - 1) // WEIGHT_SCALE
+
+    def throttle(self) -> int:
+        """How many percent of its weight it has while it is STARTING, -1 otherwise."""
+        if self.state != STARTING:
+            return -1
+        return (100 * self.scaled_weight() + WEIGHT_SCALE - 1) // (WEIGHT_SCALE * self.weight) if self.weight else 100
 
     def has_slot(self) -> bool:
         """Whether one more request may be served at once."""
-        return self.maxconn == 0 or self.served < self.maxconn
+        return self.slots_max == 0 or self.served < self.slots_max
 
     def is_queue_full(self) -> bool:
         """Whether a request that is bound to this server has to go elsewhere."""
@@ -86,38 +149,100 @@ class Server:
         self.served -= 1
         self.counters.session_ends()
 
+    def reference(self) -> "Server":
+        """Whose check tells this server's health: its own, or that at the end of the chain of `track`."""
+        server = self
+        while server.tracked is not None:
+            server = server.tracked
+        return server
+
     def status_text(self) -> str:
         """The word that HAProxy's statistics show for this state; a weight of 0 is none of its own, unlike a forced drain."""
-        if self.admin_state == MAINT:
+        if self.admin_state & MAINT_VIA and self.tracked is not None:
+            return f"MAINT (via {self.tracked.backend_name}/{self.tracked.name})"
+        if self.admin_state != READY:
             return "MAINT"
-        if not self.is_checked:
-            return "no check"
-        if self.health < self.rise_count:
-            return f"DOWN {self.health}/{self.rise_count}" if self.health else "DOWN"
-        passed = self.health - self.rise_count + 1
-        return "UP" if passed == self.fall_count else f"UP {passed}/{self.fall_count}"
+        return self.reference().health_text("no check")
 
-    def check_passed(self) -> bool:
-        """Counts a good check; True when this brought the server UP."""
+    def health_text(self, unchecked: str) -> str:
+        """UP, NOLB or DOWN, with the count of checks on the way up or down."""
+        if not self.is_checked:
+            return unchecked
+        if self.state == STOPPED:
+            return f"DOWN {self.health}/{self.rise_count}" if self.health else "DOWN"
+        word = "NOLB" if self.state == STOPPING else "UP"
+        passed = self.health - self.rise_count + 1
+        return word if passed == self.fall_count else f"{word} {passed}/{self.fall_count}"
+
+    def keep_verdict(self, verdict: Verdict, duration_ms: int) -> None:
+        """What the check columns show from now on."""
+        self.check_state = verdict.name
+        self.check_code = verdict.code
+        self.check_info = verdict.info
+        self.check_duration_ms = duration_ms
+
+    def count_passed(self) -> bool:
+        """Counts a good check; True when there was something to count."""
+        self.errors_in_a_row = 0
         full = self.rise_count + self.fall_count - 1
         if self.health >= full:
             return False
         self.health += 1
-        came_up = self.health == self.rise_count
         if self.health >= self.rise_count:
             self.health = full
-        return came_up
+        return True
+
+    def count_failed(self) -> bool:
+        """Counts a bad check; True when there was something to count."""
+        if self.health == 0:
+            return False
+        self.checks_failed += 1
+        self.health -= 1
+        if self.health < self.rise_count:
+            self.health = 0
+        return True
+
+    def become(self, state: int) -> bool:
+        """Moves to an operational state; False where it is in it already, or a running one is to run."""
+        if state == self.state or (state == RUNNING and self.state == STARTING):
+            return False
+        if state == RUNNING and self.config.slowstart_s and self.state != STARTING:
+            state = STARTING
+        self.state = state
+        self.warm_step = WEIGHT_SCALE
+        self.slots_max = self.maxconn
+        if state == STARTING:
+            self.warm_up(0)
+        return True
+
+    def settle(self, result: int) -> bool:
+        """Moves to the state that a counted result leads to; True when that is another one."""
+        if result == FAILED:
+            return self.health == 0 and self.become(STOPPED)
+        return self.health >= self.rise_count and self.become(STOPPING if result == PASSED_CONDITIONALLY else RUNNING)
+
+    def check_passed(self) -> bool:
+        """A good check and what follows from it; True when this changed the state."""
+        self.count_passed()
+        return self.settle(PASSED)
 
     def check_failed(self) -> bool:
-        """Counts a bad check; True when this brought the server DOWN."""
-        if self.health >= self.rise_count:
-            self.checks_failed += 1
-        if self.health > self.rise_count:
-            self.health -= 1
-            return False
-        went_down = self.health == self.rise_count
-        self.health = 0
-        return went_down
+        """A bad check and what follows from it; True when this changed the state."""
+        self.count_failed()
+        return self.settle(FAILED)
+
+    def warm_up(self, since_s: int) -> bool:
+        """The share that a STARTING server has after so many whole seconds; True when it has come to its whole weight."""
+        slowstart_s = max(1, int(self.config.slowstart_s + 0.999))
+        if since_s >= slowstart_s:
+            self.state = RUNNING
+            self.warm_step = WEIGHT_SCALE
+            self.slots_max = self.maxconn
+            return True
+        self.warm_step = (WEIGHT_SCALE * since_s + slowstart_s) // slowstart_s
+        if self.maxconn:
+            self.slots_max = max(1, self.maxconn * (100 * since_s // slowstart_s) // 100)
+        return False
 
     def check_interval_s(self) -> float:
         """The pause before the next check: inter, fastinter on the way up or down, downinter when DOWN."""

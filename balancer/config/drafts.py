@@ -7,7 +7,17 @@ the fields is a copy of the settings. Nothing of a draft outlives the load.
 from dataclasses import dataclass, field, replace
 
 from balancer.config.environment import Environment
-from balancer.model import AddressField, Balance, Bind, CookieRule, LogTarget, Origin, StatsSocket
+from balancer.model import (
+    AddressField,
+    Balance,
+    Bind,
+    CheckConnect,
+    CheckExpect,
+    CookieRule,
+    LogTarget,
+    Origin,
+    StatsSocket,
+)
 
 
 @dataclass
@@ -58,6 +68,16 @@ class ServerOptions:
     maxconn: int = 0
     maxqueue: int = 0
     number: int = 0  # `id`; 0: given in the order of the servers
+    check_port: int = 0
+    check_host: str = ""
+    check_is_ipv6: bool = False
+    observe: str = ""
+    error_limit: int = 10
+    on_error: str = "fail-check"
+    shuts_sessions_when_down: bool = False
+    shuts_backups_when_up: bool = False
+    slowstart_s: float = 0.0
+    track: str = ""
 
 
 @dataclass
@@ -102,6 +122,22 @@ class ErrorFile:
     origin: Origin
 
 
+@dataclass(frozen=True)
+class CheckRule:
+    """One `http-check` rule, or the request of `option httpchk` (`is_option`); None in it stands for what was not said."""
+
+    step: CheckConnect | CheckExpect | None  # None: a request, or a mere comment
+    origin: Origin
+    comment: str = ""
+    is_send: bool = False
+    is_option: bool = False
+    method: bytes | None = None
+    uri: bytes | None = None
+    version: bytes | None = None
+    fields: tuple[tuple[bytes, bytes], ...] = ()
+    body: bytes | None = None
+
+
 @dataclass
 class Settings:
     """What a `defaults` section hands on."""
@@ -133,6 +169,11 @@ class Settings:
     dontlog_normal: bool = False
     log_separate_errors: bool = False
     monitor_uri: bytes = b""
+    has_httpchk: bool = False
+    check_rules: tuple[CheckRule, ...] = ()
+    disables_on_404: bool = False
+    sends_state: bool = False
+    logs_checks: bool = False
 
     def timeout_s(self, name: str) -> float:
         """The timeout in seconds, 0.0 where none was given."""
@@ -157,6 +198,7 @@ class ProxyDraft:
     use_backends: list[Reference] = field(default_factory=list)
     exporter_path: bytes = b""
     own_timeouts: set[str] = field(default_factory=set)  # given in this section itself
+    has_own_check: bool = False  # `option httpchk` or an `http-check` rule stands in this section itself
 
     def is_frontend(self) -> bool:
         """Whether clients may connect to it."""

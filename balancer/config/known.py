@@ -28,7 +28,7 @@ def _rows(sections: str, groups: Sequence[Group], prefix: str) -> Iterable[Keywo
 NO_TLS_BIND: Final = "let the web server in front do TLS"
 NO_TLS_SERVER: Final = "servers are spoken to without TLS"
 NO_PROXY_PROTOCOL: Final = "addresses are those of the connections"
-NO_AGENT: Final = "a server is checked by connecting to it"
+NO_AGENT: Final = "servers are checked by TCP or HTTP: 'option httpchk'"
 NO_RESOLVERS: Final = "the name is resolved once, when the file is read"
 NO_TLS_HERE: Final = "it only tunes TLS, which is not done here"
 ONE_THREAD: Final = "one process with one thread serves"
@@ -88,11 +88,8 @@ SERVER_OPTIONS: Final[tuple[Keyword[Any], ...]] = rows(
             "no-tfo",
         ),
         (REFUSED, NO_AGENT, "agent-check agent-addr+1 agent-inter+1 agent-port+1 agent-send+1"),
-        (REFUSED, "the server's own address and port are checked", "addr+1 port+1 check-via-socks4"),
-        (REFUSED, "checks alone decide on a server's state", "observe+1 on-error+1 on-marked-down+1 on-marked-up+1 track+1"),
-        (NO_EFFECT, "there is no 'observe'", "error-limit+1"),
+        (REFUSED, "servers are connected to without a proxy", "check-via-socks4"),
         (REFUSED, "give 'maxconn' alone", "minconn+1"),
-        (REFUSED, "a server comes back with its whole weight", "slowstart+1"),
         (
             REFUSED,
             "",

@@ -12,7 +12,7 @@ from balancer.config.known import NO_PROXY_PROTOCOL, NO_TLS_HERE, ONE_THREAD, Gr
 
 NO_CONDITIONS: Final = "conditions (if, unless) are not supported yet"
 NO_RULES: Final = "requests and answers are not changed by rules"
-NO_HEALTH: Final = "servers are checked by connecting to them"
+NO_HEALTH: Final = "servers are checked by TCP or HTTP: 'option httpchk'"
 NO_SCRIPTS: Final = "Lua is not supported"
 NO_STICK: Final = "the persistence cookie keeps sessions on their servers"
 NO_DETECTION: Final = "nothing here asks what device it is"
@@ -132,12 +132,10 @@ OPTIONS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
             (
                 REFUSED,
                 NO_HEALTH,
-                "external-check httpchk ldap-check mysql-check pgsql-check redis-check smtpchk spop-check ssl-hello-chk "
-                "tcp-check",
+                "external-check ldap-check mysql-check pgsql-check redis-check smtpchk spop-check ssl-hello-chk tcp-check",
             ),
             (NO_EFFECT, NAMES_KEPT, "h1-case-adjust-bogus-server"),
             (NO_EFFECT, KERNEL, "srvtcpka tcp-smart-connect"),
-            (NO_EFFECT, "only changes of a server's state are logged", "log-health-checks"),
         ),
     ),
     (
@@ -194,7 +192,7 @@ PROXY_GROUPS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
     (
         "DB",
         (
-            (REFUSED, NO_HEALTH, "external-check http-check tcp-check"),
+            (REFUSED, NO_HEALTH, "external-check tcp-check"),
             (REFUSED, "", "http-send-name-header persist source transparent"),
             (REFUSED, "states of servers are not kept over a restart", "load-server-state-from-file"),
             (NO_EFFECT, "states of servers are not kept over a restart", "server-state-file-name"),

@@ -10,6 +10,7 @@ from typing import Final
 
 from balancer.config.balances import parse_balance, parse_factor, parse_hash_type
 from balancer.config.binds import parse_bind
+from balancer.config.checks import CHECK_ROWS
 from balancer.config.cookies import parse_cookie
 from balancer.config.drafts import ProxyDraft, Reference
 from balancer.config.errorfiles import parse_errorfile
@@ -204,7 +205,7 @@ PROXY_ROWS: Final[tuple[Keyword[ProxyDraft], ...]] = (
     _timeout_row("connect", "DLB", "for one connect to a server"),
     _timeout_row("client", "DFL", "of silence on the client's side"),
     _timeout_row("server", "DLB", "of silence on the server's side"),
-    _timeout_row("check", "DLB", "for one check; otherwise `inter`"),
+    _timeout_row("check", "DLB", "for the answer to a check, once connected; otherwise `inter` for all of it"),
     _timeout_row("queue", "DLB", "of waiting for a server; otherwise as connect"),
     _timeout_row("tunnel", "DLB", "of silence after an upgrade"),
     _timeout_row("http-request", "DFLB", "for a request's whole head; otherwise as client"),
@@ -215,4 +216,5 @@ PROXY_ROWS: Final[tuple[Keyword[ProxyDraft], ...]] = (
     _old_timeout_row("timeout contimeout", "connect", "DLB"),
     _old_timeout_row("timeout clitimeout", "client", "DFL"),
     _old_timeout_row("timeout srvtimeout", "server", "DLB"),
+    *CHECK_ROWS,
 )

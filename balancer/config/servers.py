@@ -14,10 +14,13 @@ from balancer.config.keywords import Keyword, Table, works
 from balancer.config.known import SERVER_OPTIONS
 from balancer.config.names import check_name
 from balancer.config.statement import Statement
+from balancer.config.wire import parse_check_address, port_of
 from balancer.config.words import apply_options
 from balancer.units import UnitError, parse_integer
 
 WEIGHT_MAX: Final = 256
+OBSERVE_MODES: Final[dict[str, str]] = dict.fromkeys(("none", "layer4", "layer7"), "")
+ON_ERROR_MODES: Final[dict[str, str]] = dict.fromkeys(("fastinter", "fail-check", "sudden-death", "mark-down"), "")
 
 
 def parse_server(proxy: ProxyDraft, statement: Statement) -> None:
@@ -103,6 +106,46 @@ def _limit(server: ServerDraft, statement: Statement) -> None:
     server.set(**{statement.keyword: statement.integer(0)})
 
 
+def _check_port(server: ServerDraft, statement: Statement) -> None:
+    server.set(check_port=port_of("port", statement.text("a port number as argument.")))
+
+
+def _check_address(server: ServerDraft, statement: Statement) -> None:
+    host = parse_check_address("addr", statement.text("<ipv4|ipv6> as argument."), statement.resolves)
+    server.set(check_host=host.address, check_is_ipv6=host.is_ipv6)
+
+
+def _observe(server: ServerDraft, statement: Statement) -> None:
+    mode = statement.choice(OBSERVE_MODES)
+    server.set(observe="" if mode == "none" else mode)
+
+
+def _error_limit(server: ServerDraft, statement: Statement) -> None:
+    server.set(error_limit=statement.integer(1))
+
+
+def _on_error(server: ServerDraft, statement: Statement) -> None:
+    server.set(on_error=statement.choice(ON_ERROR_MODES))
+
+
+def _on_marked_down(server: ServerDraft, statement: Statement) -> None:
+    statement.choice({"shutdown-sessions": ""})
+    server.set(shuts_sessions_when_down=True)
+
+
+def _on_marked_up(server: ServerDraft, statement: Statement) -> None:
+    statement.choice({"shutdown-backup-sessions": ""})
+    server.set(shuts_backups_when_up=True)
+
+
+def _slowstart(server: ServerDraft, statement: Statement) -> None:
+    server.set(slowstart_s=statement.time_s())
+
+
+def _track(server: ServerDraft, statement: Statement) -> None:
+    server.set(track=statement.text("[<proxy>/]<server> as argument."))
+
+
 SERVER_ROWS: Final[tuple[Keyword[ServerDraft], ...]] = (
     works("cookie", "s", "the value of the persistence cookie that stands for this server", _cookie, value_count=1),
     works("check", "s", "checks the server by connecting to it", _check),
@@ -119,6 +162,29 @@ SERVER_ROWS: Final[tuple[Keyword[ServerDraft], ...]] = (
     works("disabled", "s", "starts in maintenance", _disabled),
     works("enabled", "s", "takes a `disabled` of `default-server` back", _disabled),
     works("maxconn", "s", "how many requests it is given at once; 0: no limit; more wait in its queue", _limit, value_count=1),
+    works("port", "s", "the port that checks connect to; the server's", _check_port, value_count=1),
+    works("addr", "s", "the address that checks connect to; the server's", _check_address, value_count=1),
+    works("observe", "s", "`layer4` or `layer7`: errors that visitors meet count as well", _observe, value_count=1),
+    works("error-limit", "s", "how many such errors in a row are acted on; 10", _error_limit, value_count=1),
+    works(
+        "on-error",
+        "s",
+        "what they do: `fastinter`, `fail-check` (default), `sudden-death`, `mark-down`",
+        _on_error,
+        value_count=1,
+    ),
+    works(
+        "on-marked-down", "s", "`shutdown-sessions`: its connections are cut when it goes DOWN", _on_marked_down, value_count=1
+    ),
+    works(
+        "on-marked-up",
+        "s",
+        "`shutdown-backup-sessions`: those of backup servers are cut when it comes UP",
+        _on_marked_up,
+        value_count=1,
+    ),
+    works("slowstart", "s", "for how long weight and maxconn grow after it has been DOWN", _slowstart, value_count=1),
+    works("track", "s", "`[BACKEND/]SERVER` whose state it shares, instead of checks", _track, value_count=1),
     works("maxqueue", "s", "how many requests may wait for it; 0: no limit", _limit, value_count=1),
 )
 SERVER_TABLE: Final[Table[ServerDraft]] = Table((*SERVER_ROWS, *SERVER_OPTIONS))

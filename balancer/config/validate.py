@@ -7,9 +7,11 @@ proxies are counted from 1 in the order of the files, after the proxy of the sta
 from collections.abc import Sequence
 from typing import Final
 
+from balancer.config.checks import check_steps
 from balancer.config.drafts import GlobalDraft, ProxyDraft, ServerLine, Settings
 from balancer.config.findings import NOTICE, Report
 from balancer.config.keywords import nearest, suggestion
+from balancer.config.tracking import check_tracking, full_name, remark_on_checks
 from balancer.model import Backend, Frontend, Global, LogTarget, Model, Server
 
 # HAProxy rounds 'tune.bufsize' up to this on 64-bit machines, and lets 'tune.maxrewrite' have half of it at most.
@@ -77,6 +79,9 @@ def _check_proxy(process: GlobalDraft, proxy: ProxyDraft, proxies: Sequence[Prox
     if proxy.is_frontend() and not proxy.binds:
         hint = "Please declare it as a backend if this was intended." if proxy.letter == "L" else "Nobody can connect to it."
         report.warning(proxy.origin, f"{proxy.label()} '{proxy.name}' has no 'bind' directive. {hint}")
+    if proxy.is_backend():
+        check_tracking(proxy, proxies, report)
+        remark_on_checks(proxy, report)
     _warn_of_timeouts(proxy, report)
     if proxy.is_frontend() and settings.log_format == "http" and not _logs(process, settings):
         report.warning(proxy.origin, f"log format ignored for {proxy.label()} '{proxy.name}' since it has no log address.")
@@ -218,7 +223,7 @@ def _backend(process: GlobalDraft, proxy: ProxyDraft, number: int) -> Backend:
             port=line.port,
             is_ipv6=line.is_ipv6,
             origin=line.origin,
-            **{**vars(line.options), "number": number_of_server},
+            **{**vars(line.options), "number": number_of_server, "track": full_name(line.options.track, proxy)},
         )
         for line, number_of_server in zip(proxy.servers, _numbers(proxy.servers), strict=True)
     )
@@ -249,4 +254,8 @@ def _backend(process: GlobalDraft, proxy: ProxyDraft, number: int) -> Backend:
         abortonclose=settings.abortonclose,
         allbackups=settings.allbackups,
         persist=settings.persist,
+        check_steps=check_steps(settings),
+        disables_on_404=settings.disables_on_404,
+        sends_state=settings.sends_state,
+        logs_checks=settings.logs_checks,
     )

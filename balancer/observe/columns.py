@@ -7,13 +7,17 @@ reads 0 for a feature that is off.
 
 from typing import Final
 
+from balancer.backend.verdicts import CHECK_STATES
 from balancer.observe.readings import (
-    CHECK_TEXTS,
     Column,
     address,
+    analyses_failed,
     answers,
     backend_downtime,
     backend_last_session,
+    check_code,
+    check_duration,
+    check_status,
     checked,
     cookie,
     counter,
@@ -31,7 +35,10 @@ from balancer.observe.readings import (
     server_last_session,
     slot,
     sum_of,
+    throttle,
     total,
+    tracked,
+    user_weight,
     weight,
 )
 
@@ -95,7 +102,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column(
         "weight",
         backend=of_backend(weight),
-        server=of_server(lambda server: server.weight),
+        server=of_server(lambda server: server.effective_weight()),
         metric=gauge("weight", "Server's effective weight, or sum of active servers' effective weights for a backend"),
     ),
     Column(
@@ -145,7 +152,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("sid", lambda _: 0, lambda _: 0, of_server(lambda server: server.number)),
     Column(
         "throttle",
-        server=lambda _: None,
+        server=of_server(throttle),
         metric=gauge(
             "current_throttle",
             "Throttling ratio applied to a server's maxconn and weight during the slowstart period (0 to 100%)",
@@ -157,7 +164,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
         "bs",
         total("loadbalanced", f"Total number of requests routed by load balancing {SINCE} (ignores queue pop and stickiness)"),
     ),
-    none("tracked"),
+    Column("tracked", server=of_server(tracked)),
     Column("type", lambda _: 0, lambda _: 1, lambda _: 2),
     Column("rate", **rates("session_rate", "fbs")),
     none(
@@ -173,11 +180,11 @@ COLUMNS: Final[tuple[Column, ...]] = (
         **rate_max("session_rate", "fbs"),
         metric=gauge("max_session_rate", f"Highest value of sessions per second observed {SINCE}"),
     ),
-    Column("check_status", server=checked(lambda server: server.check_code)),
-    none("check_code"),
+    Column("check_status", server=checked(check_status)),
+    Column("check_code", server=has_result(check_code)),
     Column(
         "check_duration",
-        server=has_result(lambda server: server.check_duration_ms),
+        server=has_result(check_duration),
         metric=gauge("check_duration_seconds", "Total duration of the latest server health check, in seconds.", MILLI),
     ),
     slot("hrsp_1xx", "responses_1xx", "fbs"),
@@ -186,7 +193,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
     slot("hrsp_4xx", "responses_4xx", "fbs"),
     slot("hrsp_5xx", "responses_5xx", "fbs"),
     slot("hrsp_other", "responses_other", "fbs"),
-    none("hanafail"),
+    Column("hanafail", server=of_server(analyses_failed)),
     Column("req_rate", **rates("request_rate", "f")),
     Column(
         "req_rate_max",
@@ -268,7 +275,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
     none("agent_status"),
     none("agent_code"),
     none("agent_duration"),
-    Column("check_desc", server=checked(lambda server: CHECK_TEXTS[server.check_code])),
+    Column("check_desc", server=checked(lambda server: CHECK_STATES[server.check_state].text)),
     none("agent_desc"),
     Column("check_rise", server=checked(lambda server: server.rise_count)),
     Column("check_fall", server=checked(lambda server: server.fall_count)),
@@ -406,7 +413,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
     ),
     Column(
         "uweight",
-        backend=of_backend(weight),
+        backend=of_backend(user_weight),
         server=of_server(lambda server: server.weight),
         metric=gauge("uweight", "Server's user weight, or sum of active servers' user weights for a backend"),
     ),

@@ -16,7 +16,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
-from balancer.backend.server import MAINT, Server
+from balancer.backend.server import STOPPING, Server
+from balancer.backend.verdicts import INITIAL
 from balancer.observe.columns import COLUMNS
 from balancer.observe.info import COUNTERS_BY_NAME, LINES, ProcessInfo
 from balancer.observe.readings import Column, Reading, Value
@@ -80,7 +81,7 @@ class FarmCollector(Collector):
             yield from self._process()
         rows = list(readings(self.info.farm, self.info.clock()))
         if self.leaves_out_maint:
-            rows = [row for row in rows if row.server is None or row.server.admin_state != MAINT]
+            rows = [row for row in rows if row.server is None or not row.server.is_in_maintenance()]
         for number, name in KINDS:
             of_kind = [row for row in rows if kind(row) == number]
             if name in self.scopes and of_kind:
@@ -166,29 +167,34 @@ def _state_of(row: Reading) -> str:
 
 def server_state(server: Server) -> str:
     """One of SERVER_STATES. A weight of 0 is no drain: HAProxy shows such a server as UP."""
-    if server.admin_state == MAINT:
+    if server.is_in_maintenance():
         return "MAINT"
+    if server.state == STOPPING:
+        return "NOLB"
     return "UP" if server.is_up() else "DOWN"
 
 
 def check_state(server: Server) -> str:
     """One of CHECK_STATES, "" where no check has had a result."""
-    return server.check_code if server.is_checked and server.admin_state != MAINT and server.check_code != "INI" else ""
+    if not server.is_checked or server.is_in_maintenance() or server.check_state == INITIAL:
+        return ""
+    return server.check_state
 
 
 def _check_of(row: Reading) -> str:
     assert row.server is not None
-    if not row.server.is_checked or row.server.admin_state == MAINT:
+    if not row.server.is_checked or row.server.is_in_maintenance():
         return ""
-    return row.server.check_code
+    return row.server.check_state
 
 
 def _codes(labels: list[str], rows: list[Reading]) -> GaugeMetricFamily:
-    """The status of an HTTP check: 0, as HAProxy has it for a check by TCP."""
+    """The status of an HTTP check: 0 where the last check had none."""
     family = GaugeMetricFamily("haproxy_server_check_code", CODE_HELP, labels=labels)
     for row in rows:
         if _check_of(row):
-            family.add_metric(_labels(row), 0)
+            assert row.server is not None
+            family.add_metric(_labels(row), row.server.check_code)
     return family
 
 

@@ -5,12 +5,13 @@ Readers only read: a scrape costs the hot path nothing but the time in which it 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from balancer.backend.backend import Backend
 from balancer.backend.counters import Counters
 from balancer.backend.frontend import Frontend
-from balancer.backend.server import MAINT, Server
+from balancer.backend.server import OBSERVES_NOTHING, STARTING, WEIGHT_SCALE, Server
+from balancer.backend.verdicts import CHECK_STATES, INITIAL
 
 Value = int | str | None
 
@@ -47,15 +48,6 @@ class Column:
     backend: Callable[[Reading], Value] | None = None
     server: Callable[[Reading], Value] | None = None
     metric: Metric | None = None
-
-
-CHECK_TEXTS: Final = {
-    "INI": "Initializing",
-    "L4OK": "Layer4 check passed",
-    "L4CON": "Layer4 connection problem",
-    "L4TOUT": "Layer4 timeout",
-    "SOCKERR": "Socket error",
-}
 
 
 def of_frontend(read: Callable[[Frontend], Value]) -> Callable[[Reading], Value]:
@@ -143,8 +135,49 @@ def open_connections(backend: Backend) -> int:
 
 def weight(backend: Backend) -> int:
     """The weight that serves new visitors."""
+    return _share([server.scaled_weight() for server in backend.servers if not server.is_backup and server.is_balanced()]) or (
+        _share([server.scaled_weight() for server in backend.backups if server.is_balanced()])
+    )
+
+
+def user_weight(backend: Backend) -> int:
+    """The same, as the servers would have it without `slowstart`."""
     active = sum(server.weight for server in backend.servers if not server.is_backup and server.is_balanced())
     return active or sum(server.weight for server in backend.backups if server.is_balanced())
+
+
+def _share(scaled: list[int]) -> int:
+    return (sum(scaled) + WEIGHT_SCALE - 1) // WEIGHT_SCALE
+
+
+def check_status(server: Server) -> str:
+    """The name of the last check's state; a star tells that another is under way."""
+    return f"{'* ' if server.check_is_running and server.check_state != INITIAL else ''}{server.check_state}"
+
+
+def check_code(server: Server) -> Value:
+    """The status that the last check was answered with, where its state has one."""
+    return server.check_code if CHECK_STATES[server.check_state].has_code else None
+
+
+def check_duration(server: Server) -> Value:
+    """How long the last check took; nothing for what visitors met."""
+    return None if server.check_duration_ms < 0 else server.check_duration_ms
+
+
+def throttle(server: Server) -> Value:
+    """How many percent of its weight a server has while it is coming back."""
+    return server.throttle() if server.state == STARTING and not server.is_in_maintenance() else None
+
+
+def tracked(server: Server) -> Value:
+    """The server that this one tracks."""
+    return None if server.tracked is None else f"{server.tracked.backend_name}/{server.tracked.name}"
+
+
+def analyses_failed(server: Server) -> Value:
+    """How often errors of visitors in a row were too many, of a server with `observe`."""
+    return None if server.observes == OBSERVES_NOTHING else server.analyses_failed
 
 
 def downtime(reading: Reading) -> Value:
@@ -181,12 +214,12 @@ def server_last_session(reading: Reading) -> Value:
 
 def checked(read: Callable[[Server], Value]) -> Callable[[Reading], Value]:
     """Reads a server that is checked now."""
-    return of_server(lambda server: read(server) if server.is_checked and server.admin_state != MAINT else None)
+    return of_server(lambda server: read(server) if server.is_checked and not server.is_in_maintenance() else None)
 
 
 def has_result(read: Callable[[Server], Value]) -> Callable[[Reading], Value]:
     """Reads a server whose check has had a result."""
-    return checked(lambda server: None if server.check_code == "INI" else read(server))
+    return checked(lambda server: None if server.check_state == INITIAL else read(server))
 
 
 def address(server: Server) -> str:

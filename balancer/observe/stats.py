@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from balancer.backend.farm import Farm
-from balancer.backend.server import MAINT
 from balancer.observe.columns import COLUMNS
 from balancer.observe.readings import Reading, Value
 
@@ -66,7 +65,7 @@ class Choice:
             return False
         if self.hides_down:
             return server.is_up()
-        return not (self.hides_maint and server.admin_state == MAINT)
+        return not (self.hides_maint and server.is_in_maintenance())
 
 
 def csv(farm: Farm, now: float, choice: Choice) -> str:

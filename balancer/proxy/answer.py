@@ -10,6 +10,7 @@ from base64 import b64encode
 from hashlib import sha1
 from typing import TYPE_CHECKING, Final
 
+from balancer.backend import analysis
 from balancer.backend.persistence import DELETED, INSERTED, NONE, PRESERVED, VALID
 from balancer.http.framing import CHUNKED, LENGTH, NO_BODY, UNTIL_CLOSE, Body
 from balancer.http.gather import Gathered
@@ -91,6 +92,7 @@ class Answer:
                 self.server_is_done = True
                 exchange.client.send_end()
         elif body is None:
+            exchange.saw(analysis.CLOSED if was_orderly else analysis.READ_ERROR)
             exchange.finish(phases.SERVER_ABORT, now)
         elif was_orderly and body.end_of_stream():
             self._complete(now)
@@ -122,14 +124,14 @@ class Answer:
                 if len(data) - begin > limits.head_octets_max or (
                     len(data) - begin >= START_OCTETS and not data.startswith(b"HTTP/1.", begin)
                 ):
-                    exchange.finish(phases.PROXY, now)
+                    self._refuse(now)
                 else:
                     self.pending = data[begin:] if begin else data
                     self.gathered = Gathered(self.pending)
                     exchange.arm(now)
                 return
             if end == FORBIDDEN or end - begin > limits.head_octets_max:
-                exchange.finish(phases.PROXY, now)
+                self._refuse(now)
                 return
             own, preserve = b"", False
             if exchange.backend is not None:
@@ -138,12 +140,15 @@ class Answer:
                     own, preserve = persistence.name, persistence.preserve
             head = ResponseHead(data, begin, end, limits.field_count_max, own, preserve)
             if head.error:
-                exchange.finish(phases.PROXY, now)
+                self._refuse(now)
                 return
             if head.status >= 200 or head.status == 101:
                 self.pending = b""
                 self.head = head
                 exchange.answered_at = now
+                exchange.saw(analysis.of_status(head.status))
+                if exchange.phase is phases.DONE:
+                    return  # that was one error too many, and the sessions of the server ended with it
                 if head.status == 101:
                     self._switch(head, data[end:], now)
                 else:
@@ -156,6 +161,11 @@ class Answer:
             self._pass_interim(head)
             begin = end
             seen = 0
+
+    def _refuse(self, now: float) -> None:
+        """What came is no head of an answer."""
+        self.exchange.saw(analysis.BAD_HEAD)
+        self.exchange.finish(phases.PROXY, now)
 
     def _pass_interim(self, head: ResponseHead) -> None:
         exchange = self.exchange

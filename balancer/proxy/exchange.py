@@ -5,6 +5,7 @@ more. It holds at most one server's slot and at most one server connection, and 
 server may have seen is sent again (`retry.may_repeat` is the one exception, and says why it is none).
 """
 
+from balancer.backend import analysis
 from balancer.backend.backend import ASSIGNED, NO_ROOM, NO_SERVER, QUEUED, Backend, Request
 from balancer.backend.persistence import DOWN, VALID
 from balancer.backend.server import Server
@@ -79,7 +80,7 @@ class Exchange(Request):
             self.is_monitored = True
             self.finish(phases.LOCAL, now)
             return
-        if self.route.service is not None and self._is_for_service():
+        if self.route.is_for_service(self.head.target):
             counters.intercepted += 1
             self.target = self.route.service
             self.assigned_at = now
@@ -99,11 +100,6 @@ class Exchange(Request):
             self.cookie_letter = verdict.letter
             self.bound_to = verdict.server
         self._assign(now)
-
-    def _is_for_service(self) -> bool:
-        target = self.head.target
-        query = target.find(b"?")
-        return (target if query < 0 else target[:query]) == self.route.service_path
 
     def enter(self, to: Phase) -> None:
         """Moves to the next phase."""
@@ -199,6 +195,7 @@ class Exchange(Request):
         self.channel = channel
         if self.connected_at < 0.0:
             self.connected_at = now
+        self.saw(analysis.CONNECTED)
         self.enter(phases.HEADERS)
         self.written_before = channel.written_octets
         channel.use_count += 1
@@ -233,6 +230,9 @@ class Exchange(Request):
             self.finish(phases.RESOURCE if is_resource else phases.SERVER_ABORT, now)
             return
         self.failures += 1
+        self.saw(analysis.NOT_CONNECTED)
+        if self.phase is phases.DONE:
+            return  # that was one error too many, and the sessions of the server ended with it
         config = self.backend.config
         is_bound = self.bound_to is not None and self.bound_to is self.target
         decision = retry.after_failure(
@@ -311,6 +311,12 @@ class Exchange(Request):
         self.held = []
         self.held_octets = 0
 
+    def saw(self, sight: int) -> None:
+        """Tells what was met at the server, where `observe` wants to know."""
+        server = self.target
+        if server is not None and server.observes and server.observer is not None:
+            server.observer.saw(server, sight)
+
     # --- time --------------------------------------------------------------------------------------------------------
 
     def arm(self, now: float) -> None:
@@ -334,6 +340,8 @@ class Exchange(Request):
         elif phase is phases.TUNNEL or patience.waits_for_client(self):
             self.finish(phases.CLIENT_TIMEOUT, now)
         else:
+            if phase is phases.HEADERS:
+                self.saw(analysis.READ_TIMEOUT)
             self.finish(phases.SERVER_TIMEOUT, now)
 
     # --- what the two sides report -----------------------------------------------------------------------------------
@@ -406,6 +414,7 @@ class Exchange(Request):
             self.services.wheel.set(self.client, now + limit if limit else 0.0)
             self.connecting = self.services.connect(self, self.target)
             return
+        self.saw(analysis.CLOSED if was_orderly else analysis.READ_ERROR)
         self.finish(phases.SERVER_ABORT, now)
 
     # --- the end -----------------------------------------------------------------------------------------------------

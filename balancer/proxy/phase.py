@@ -40,6 +40,7 @@ LOCAL: Final = 76  # L: answered here
 RESOURCE: Final = 82  # R
 KILLED: Final = 75  # K
 SERVER_DOWN: Final = 68  # D
+SERVER_UP: Final = 85  # U: a backup's request is cut, for the server that it stood in for is back
 
 # (cause, phase letter): the status of the page when nothing of an answer has gone out; -1 where no page is due.
 STATUS: Final = {
@@ -67,7 +68,10 @@ STATUS: Final = {
     (PROXY, "H"): 502,
     (INTERNAL, "H"): 500,
     (KILLED, "H"): 503,
-    (SERVER_DOWN, "H"): 503,
+    (SERVER_DOWN, "C"): 503,
+    (SERVER_DOWN, "H"): 502,
+    (SERVER_UP, "C"): 503,
+    (SERVER_UP, "H"): 502,
 }
 
 

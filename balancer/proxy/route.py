@@ -78,6 +78,13 @@ class Route:
             return server.pool.take()
         return server.pool.take(PROVEN_USES) if reuse == REUSE_AGGRESSIVE else None
 
+    def is_for_service(self, target: bytes) -> bool:
+        """Whether the path of that target is the exporter's."""
+        if self.service is None:
+            return False
+        query = target.find(b"?")
+        return (target if query < 0 else target[:query]) == self.service_path
+
     def added_lines(self, client_host: str, local_host: str, head: RequestHead) -> bytes:
         """Field lines of ours for the server."""
         lines = b"" if self.address_lines is None else self.address_lines.lines(client_host, local_host, head.kept)

@@ -16,7 +16,9 @@ from balancer.backend.farm import Farm
 from balancer.backend.frontend import Frontend
 from balancer.backend.health import Checks
 from balancer.backend.server import Server
+from balancer.backend.sessions import Sessions
 from balancer.http.errors import PAGES, ErrorPage, page_from_file
+from balancer.proxy import phase as phases
 from balancer.proxy.channels import Connecting, Limits
 from balancer.proxy.client import ClientSide, Gate
 from balancer.proxy.connector import Attempt
@@ -124,6 +126,22 @@ class Doors(Gate):
                 listener.open()
 
 
+class UnderWay(Sessions):
+    """The requests of this worker's clients."""
+
+    def __init__(self, doors: Doors, loop: asyncio.AbstractEventLoop) -> None:
+        self.doors = doors
+        self.loop = loop
+
+    def shut_down(self, servers: list[Server], because_up: bool) -> None:
+        """Ends those that have a slot of one of these servers."""
+        now = self.loop.time()
+        for client in list(self.doors.clients):
+            exchange = client.exchange
+            if exchange is not None and exchange.server in servers:
+                exchange.finish(phases.SERVER_UP if because_up else phases.SERVER_DOWN, now)
+
+
 class Worker(Services):
     """See the module."""
 
@@ -142,6 +160,9 @@ class Worker(Services):
         self.events = events
         self.doors = Doors(farm, loop, events)
         self.checks = Checks(farm, loop, events)
+        under_way = UnderWay(self.doors, loop)
+        for backend in farm.backends:
+            backend.sessions = under_way
         self.sweep_handle: asyncio.TimerHandle | None = None
         self.adopting: set[asyncio.Task[None]] = set()  # connections from the backlogs at a soft stop
         self.purge_at: float = 0.0

@@ -14,10 +14,9 @@ from heapq import heappop, heappush
 from typing import Final
 
 from balancer.backend.balance.algorithm import Algorithm
-from balancer.backend.server import Server
+from balancer.backend.server import WEIGHT_SCALE, Server
 from balancer.backend.visit import Visit
 
-SCALE: Final = 16
 WEIGHT_MAX: Final = 256
 
 
@@ -62,7 +61,7 @@ class RoundRobin(Algorithm):
         self.next_weight: int = 0
         for turn in self.turns:
             if turn.server.is_balanced():
-                turn.weight = turn.server.weight * SCALE
+                turn.weight = turn.server.scaled_weight()
                 self.next_weight += turn.weight
         self.round_weight = self.next_weight
         self.position: int = self.round_weight
@@ -89,7 +88,7 @@ class RoundRobin(Algorithm):
                 continue
             self._advance(turn)
             server = turn.server
-            if server.maxconn == 0 or (server.queue.length == 0 and server.served < server.maxconn):
+            if server.slots_max == 0 or (server.queue.length == 0 and server.served < server.slots_max):
                 if server is not avoid or avoided is not None:
                     chosen = turn
                     break
@@ -110,7 +109,7 @@ class RoundRobin(Algorithm):
     def changed(self, server: Server) -> None:
         """Takes a server in, out, or gives it its new weight."""
         turn = self.by_server[server.number]
-        weight = server.weight * SCALE if server.is_balanced() else 0
+        weight = server.scaled_weight() if server.is_balanced() else 0
         if weight == turn.weight:
             return
         before = turn.weight
@@ -190,7 +189,7 @@ class RoundRobin(Algorithm):
             self._wait(turn, NEXT)
         else:
             turn.where = DUE
-            key = turn.due * WEIGHT_MAX + (WEIGHT_MAX * SCALE + turn.carried - turn.weight) // SCALE
+            key = turn.due * WEIGHT_MAX + (WEIGHT_MAX * WEIGHT_SCALE + turn.carried - turn.weight) // WEIGHT_SCALE
             self._push(self.due_heap, key, turn)
 
     def _begin_round(self) -> None:
