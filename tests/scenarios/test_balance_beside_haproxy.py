@@ -1,7 +1,7 @@
 """Every balance algorithm beside HAProxy's: both programs read the same sections, and the same requests reach the same servers.
 
-Ten small servers stand behind both programs, each on a port of its own, and answer with their number. Thousands of keys go
-through kept connections, many at once; a request to `/hold` is answered when the test says so: its server is busy meanwhile.
+Ten small servers stand behind both programs, each on a port of its own, and answer with their number. Thousands of keys go through
+kept connections, many at once; a request to `/hold` is answered when the test says so: its server is busy meanwhile.
 """
 
 import random
@@ -10,18 +10,23 @@ import selectors
 import socket
 import string
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Final
 
+import pytest
 from peers import require_peer
-from running import BALANCER, Program, free_port, running
+from running import BALANCER, Program, free_port, running, wait_until
 
 SERVER_COUNT: Final = 10
 PIPELINED: Final = 50
 
 WEIGHTS: Final = (1, 3, 2, 5, 1, 4, 2, 8, 1, 6)
+
+DEAD: Final = "DEAD"
 
 # The words behind the address of each server, by the name of the layout.
 LAYOUTS: Final[dict[str, tuple[str, ...]]] = {
@@ -42,6 +47,8 @@ LAYOUTS: Final[dict[str, tuple[str, ...]]] = {
     "equal": ("",) * SERVER_COUNT,
     "one": ("disabled",) * 6 + ("weight 3",) + ("disabled",) * 3,
     "backup": ("disabled",) * 6 + ("weight 3 backup",) * 2 + ("disabled",) * 2,
+    # Two of them are not there.
+    "dead": tuple(DEAD if n in (2, 6) else "weight 2" for n in range(SERVER_COUNT)),
     "narrow": tuple(f"maxconn 1 weight {weight}" for weight in WEIGHTS),
 }
 
@@ -54,7 +61,7 @@ class Servers:
     def __init__(self) -> None:
         self.selector = selectors.DefaultSelector()
         self.ports: list[int] = []
-        self.held: dict[int, list[socket.socket]] = {n: [] for n in range(SERVER_COUNT)}
+        self.held: dict[str, tuple[int, socket.socket]] = {}  # by the query of the request
         self.lock = threading.Lock()
         self.is_over = False
         self.inbox: dict[socket.socket, bytes] = {}
@@ -75,15 +82,16 @@ class Servers:
             key.fileobj.close()
         self.selector.close()
 
-    def held_by(self, n: int) -> int:
-        """How many requests that server holds."""
+    def holder_of(self, query: str) -> int | None:
+        """The server that holds this request, None where none does."""
         with self.lock:
-            return len(self.held[n])
+            return self.held[query][0] if query in self.held else None
 
-    def release(self, n: int) -> None:
-        """Answers the request that this server has held longest."""
+    def release(self, query: str) -> None:
+        """Answers a request that is held."""
         with self.lock:
-            self.held[n].pop(0).sendall(answer_of(n))
+            n, connection = self.held.pop(query)
+        connection.sendall(answer_of(n))
 
     def _run(self) -> None:
         while not self.is_over:
@@ -112,9 +120,10 @@ class Servers:
             head, _, data = data.partition(b"\r\n\r\n")
             length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
             data = data[int(length[1]) if length else 0 :]
-            if head.split(b" ")[1].startswith(b"/hold"):
+            path, _, query = head.split(b" ")[1].partition(b"?")
+            if path.startswith(b"/hold"):
                 with self.lock:
-                    self.held[n].append(connection)
+                    self.held[query.decode()] = n, connection
             else:
                 connection.sendall(answer_of(n))
         if data:
@@ -197,7 +206,7 @@ class Side:
 
     def serving(self, section: str) -> int:
         """How many requests the servers of the section serve now."""
-        rows = [line.split(",") for line in self.ask("show stat").splitlines()]
+        rows = [line.split(",") for line in self.ask(f"show stat {section} 4 -1").splitlines()]
         return sum(int(row[4]) for row in rows if row[0] == section and row[1].startswith("s"))
 
 
@@ -216,7 +225,9 @@ def both(folder: Path, sections: dict[str, tuple[str, str]], more: str = "") -> 
             text.append("defaults\n mode http\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n" + more)
             for section, (lines, layout) in sections.items():
                 text.append(f"listen {section}\n bind 127.0.0.1:{ports[section]}\n {lines}")
-                text += [f" server s{n} 127.0.0.1:{servers.ports[n]} {word}" for n, word in enumerate(LAYOUTS[layout])]
+                for n, words_of_server in enumerate(LAYOUTS[layout]):
+                    port = free_port() if words_of_server == DEAD else servers.ports[n]
+                    text.append(f" server s{n} 127.0.0.1:{port} {words_of_server.removeprefix(DEAD)}")
             file = folder / f"{name}.cfg"
             file.write_text("\n".join(text) + "\n")
             program = stack.enter_context(running([*words, "-db", "-f", str(file)], folder / f"{name}.out"))
@@ -338,6 +349,8 @@ TYPES: Final = [
 ]
 SHORT_TYPES: Final = ("", "hash-type consistent", "hash-type map-based wt6 avalanche", "hash-type consistent djb2")
 
+LIVING: Final = [layout for layout in LAYOUTS if layout != "dead"]
+
 Keys = Callable[[int], list[bytes]]
 
 # (the balance line, the line of hash-type, the layout, the keys, how many)
@@ -362,10 +375,10 @@ CASES: Final[list[tuple[str, str, str, Keys, int]]] = [
     ("url_param user", "hash-type consistent", "plain", parameter_keys, 1000),
     ("hdr(host)", "", "plain", absolute_keys, 200),
     # Among several backups HAProxy's static-rr takes turns; ours is the first, as the manual says of all algorithms.
-    *[("static-rr", "", layout, uri_keys, 300) for layout in LAYOUTS if layout != "backup"],
-    *[("roundrobin", "", layout, uri_keys, 100) for layout in LAYOUTS],
-    *[("first", "", layout, uri_keys, 30) for layout in LAYOUTS],
-    *[("leastconn", "", layout, uri_keys, 100) for layout in LAYOUTS],
+    *[("static-rr", "", layout, uri_keys, 300) for layout in LIVING if layout != "backup"],
+    *[("roundrobin", "", layout, uri_keys, 100) for layout in LIVING],
+    *[("first", "", layout, uri_keys, 30) for layout in LIVING],
+    *[("leastconn", "", layout, uri_keys, 100) for layout in LIVING],
 ]
 
 
@@ -380,3 +393,220 @@ def test_the_same_keys_reach_the_same_servers(tmp_path: Path) -> None:
             if others:
                 found[line, kind, layout] = others
     assert found == {}, "\n".join(f"{case}: {others}" for case, others in found.items())
+
+
+SOURCE_TYPES: Final = (
+    "hash-type map-based",
+    "hash-type map-based wt6 avalanche",
+    "hash-type consistent",
+    "hash-type consistent crc32",
+)
+SOURCE_COUNT: Final = 250
+
+
+def test_the_same_addresses_reach_the_same_servers(tmp_path: Path) -> None:
+    dice = random.Random(DICE_SEED)
+    addresses = [f"127.{dice.randint(0, 255)}.{dice.randint(0, 255)}.{dice.randint(1, 254)}" for _ in range(SOURCE_COUNT)]
+    sections = {f"case{n}": (f"balance source\n {kind}", layout) for n, (kind, layout) in enumerate(source_cases())}
+    found = {}
+    with both(tmp_path, sections) as sides:
+        for n, case in enumerate(source_cases()):
+            chosen = []
+            for side in sides:
+                names = []
+                for address in addresses:
+                    with closing(Client(side.ports[f"case{n}"], address)) as client:
+                        names.append(client.take([get("/")]))
+                chosen.append(names)
+            others = [row for row in zip(*chosen, addresses, strict=True) if row[0] != row[1]][:5]
+            if others:
+                found[case] = others
+    assert found == {}, "\n".join(f"{case}: {others}" for case, others in found.items())
+
+
+def source_cases() -> list[tuple[str, str]]:
+    """Each type of hash on both layouts."""
+    return [(kind, layout) for kind in SOURCE_TYPES for layout in ("plain", "mixed")]
+
+
+# --- the comparisons of orders -----------------------------------------------------------------------------------------
+
+
+class Conversation:
+    """What happens to one section of one program, step by step, and who served."""
+
+    def __init__(self, side: Side, section: str) -> None:
+        self.side = side
+        self.section = section
+        self.held: list[tuple[Client, str]] = []
+        self.serial = 0
+        self.told: list[str] = []
+
+    def take(self, requests: Sequence[bytes]) -> None:
+        """Some requests, answered at once."""
+        self.told.append(self.side.take(self.section, requests))
+        self._settle()
+
+    def hold(self, path: str) -> None:
+        """A request that occupies a server until `release`."""
+        self.serial += 1
+        query = f"{self.side.program.output.name}-{self.section}-{self.serial}"
+        client = Client(self.side.ports[self.section])
+        client.send(get(f"/hold{path}?{query}"))
+        servers = self.side.servers
+        soon(lambda: servers.holder_of(query) is not None, f"a server holds {query}")
+        self.held.append((client, query))
+        self.told.append(f"hold {servers.holder_of(query)}")
+
+    def release(self, which: int) -> None:
+        """One of the held requests is answered."""
+        if self.held:
+            client, query = self.held.pop(which % len(self.held))
+            self.side.servers.release(query)
+            self.told.append(f"release {client.answer()}")
+            client.close()
+            self._settle()
+
+    def command(self, text: str) -> None:
+        """A command, with the name of the section in the place of `@`."""
+        self.told.append(f"{text}: {self.side.ask(text.replace('@', self.section))}")
+
+    def end(self) -> None:
+        """Releases everything."""
+        while self.held:
+            self.release(0)
+
+    def _settle(self) -> None:
+        # A slot is given back a moment after the answer.
+        count = len(self.held)
+        soon(lambda: self.side.serving(self.section) == count, f"{count} served in {self.section}")
+
+
+def soon(holds: Callable[[], bool], what: str) -> None:
+    """Waits for what takes a moment: asked often at first."""
+    for _ in range(20):
+        if holds():
+            return
+        time.sleep(0.001)
+    wait_until(holds, what)
+
+
+Step = tuple[str, int, str]  # (what, number, server)
+
+
+def random_steps(seed: int, kinds: Sequence[str]) -> list[Step]:
+    """Stretches of requests with something happening in between."""
+    dice = random.Random(seed)
+    steps: list[Step] = []
+    for _ in range(24):
+        steps.append((dice.choice(kinds), dice.choice([0, 1, 2, 3, 5, 8, 20, 100]), f"s{dice.randrange(SERVER_COUNT)}"))
+        if dice.random() < 0.6:
+            steps.append(("take", dice.randint(1, 25), ""))
+    return steps
+
+
+def talk(side: Side, section: str, layout: str, steps: Sequence[Step]) -> list[str]:
+    """The conversation, told."""
+    conversation = Conversation(side, section)
+    for serial, (what, number, server) in enumerate(steps):
+        if what == "take":
+            conversation.take([get(f"/{serial}/{n}") for n in range(number)])
+        elif what == "hold":
+            # Where each server serves but one, the last of them stays free.
+            if layout != "narrow" or len(conversation.held) < SERVER_COUNT - 1:
+                conversation.hold(f"/{serial}")
+        elif what == "release":
+            conversation.release(number)
+        else:
+            words = {"down": "state maint", "up": "state ready", "weight": f"weight {number}"}
+            conversation.command(f"set server @/{server} {words[what]}")
+    conversation.end()
+    return conversation.told
+
+
+HOLDING: Final = ("hold", "hold", "release")
+OPERATING: Final = ("down", "up", "up", "weight")
+
+# (the lines, the layout, what happens)
+TALKS: Final[list[tuple[str, str, tuple[str, ...]]]] = [
+    ("balance leastconn", "equal", HOLDING),
+    ("balance leastconn", "plain", HOLDING),
+    ("balance leastconn", "narrow", HOLDING),
+    ("balance leastconn", "plain", (*HOLDING, *OPERATING)),
+    ("balance leastconn", "mixed", (*HOLDING, *OPERATING)),
+    ("balance first", "narrow", HOLDING),
+    ("balance first", "mixed", OPERATING),
+    ("balance static-rr", "narrow", HOLDING),
+    ("balance static-rr", "plain", OPERATING),
+    ("balance static-rr", "mixed", OPERATING),
+    ("balance roundrobin", "mixed", OPERATING),
+    ("balance uri", "plain", OPERATING),
+    ("balance uri", "mixed", OPERATING),
+    ("balance uri\n hash-type consistent", "plain", OPERATING),
+    ("balance uri\n hash-type consistent", "mixed", OPERATING),
+    ("balance url_param x\n hash-type consistent", "narrow", HOLDING),
+    ("balance url_param x\n hash-type consistent", "plain", OPERATING),
+    ("balance url_param x\n hash-type consistent", "equal", OPERATING),
+    ("balance url_param x\n hash-type consistent", "mixed", OPERATING),
+    ("balance url_param x", "plain", OPERATING),
+    ("balance uri\n hash-type consistent\n hash-balance-factor 110", "equal", HOLDING),
+    ("balance uri\n hash-type consistent\n hash-balance-factor 150", "plain", HOLDING),
+    ("balance uri\n hash-type consistent wt6\n hash-balance-factor 200", "mixed", (*HOLDING, *OPERATING)),
+]
+
+
+def test_servers_that_fill_go_come_and_change_weight_give_the_same_order(tmp_path: Path) -> None:
+    sections = {f"case{n}": (lines, layout) for n, (lines, layout, _) in enumerate(TALKS)}
+    found = {}
+    with both(tmp_path, sections, " timeout queue 100\n") as (theirs, ours):
+        for n, (lines, layout, kinds) in enumerate(TALKS):
+            for seed in (n, 1000 + n):  # the second conversation finds the servers as the first has left them
+                steps = random_steps(seed, kinds)
+                told = talk(theirs, f"case{n}", layout, steps), talk(ours, f"case{n}", layout, steps)
+                if told[0] != told[1]:
+                    at = next(i for i, (a, b) in enumerate(zip(*told, strict=True)) if a != b)
+                    found[lines, layout] = seed, told[0][at], told[1][at]
+                    break
+    assert found == {}, "\n".join(f"{case}: {others}" for case, others in found.items())
+
+
+# --- servers that are not there ----------------------------------------------------------------------------------------
+
+RETRIED: Final[tuple[str, ...]] = (
+    "roundrobin",
+    "static-rr",
+    "leastconn",
+    "first",
+    "uri\n hash-type consistent",
+    "uri\n hash-type consistent\n hash-balance-factor 200",
+    "url_param x\n hash-type consistent",
+    "url_param x",
+)
+# What follows a refusal waits for a second, but no longer than a connection may take.
+PAUSED: Final = " timeout connect 400\n retries 1\n"
+REDISPATCHES: Final = (" option redispatch 1\n", " option redispatch\n", "")
+
+
+def test_who_is_refused_goes_to_the_same_server_next(tmp_path: Path) -> None:
+    cases = [(line, redispatch) for line in RETRIED for redispatch in REDISPATCHES]
+    sections = {f"case{n}": (f"balance {line}\n{redispatch}", "dead") for n, (line, redispatch) in enumerate(cases)}
+    found = {}
+    requests = [get(f"/{n}") for n in range(25)]
+    with both(tmp_path, sections, PAUSED) as sides, ThreadPoolExecutor(len(sections)) as pool:
+        names = [list(pool.map(lambda section, side=side: side.take(section, requests), sections)) for side in sides]
+    for n, case in enumerate(cases):
+        others = differing(names[0][n], names[1][n], requests)
+        if others:
+            found[case] = others
+    assert found == {}, "\n".join(f"{case}: {others}" for case, others in found.items())
+
+
+def test_a_hash_on_a_map_leaves_a_server_that_is_not_there(tmp_path: Path) -> None:
+    requests = [get(f"/{n}") for n in range(25)]
+    sections = {"a": ("balance uri\n option redispatch 1", "dead")}
+    with both(tmp_path, sections, PAUSED) as (theirs, ours):
+        names = theirs.take("a", requests), ours.take("a", requests)
+    # HAProxy's map leads it back to the server that has just refused: only there ours differs.
+    assert "-" in names[0]
+    assert "-" not in names[1]
+    assert all(a in (b, "-") for a, b in zip(*names, strict=True))
