@@ -31,7 +31,9 @@ class LeastConnections(Algorithm):
         self.arrivals: int = 0
         self.load_of: dict[int, int] = {}  # by server number; NOWHERE while it takes no new visitors
         self.arrival_of: dict[int, int] = {}
+        self.weight_of: dict[int, int] = {}  # 0 while it takes no new visitors
         for server in servers:
+            self.weight_of[server.number] = 0
             self.load_of[server.number] = NOWHERE
             self.changed(server)
 
@@ -46,9 +48,13 @@ class LeastConnections(Algorithm):
         return avoided
 
     def changed(self, server: Server) -> None:
-        """Takes a server out of the line, or puts it behind those of its load."""
+        """Takes a server out of the line, or puts it behind those of its load; the same weight again moves nobody."""
+        weight = server.weight if server.is_balanced() else 0
+        if weight == self.weight_of[server.number]:
+            return
+        self.weight_of[server.number] = weight
         self._leave(server)
-        if server.is_balanced():
+        if weight:
             self._join(server, self._load(server))
 
     def load_changed(self, server: Server) -> None:

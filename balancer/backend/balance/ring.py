@@ -29,8 +29,13 @@ class Ring:
         self.own: dict[int, list[int]] = {server.number: [] for server in group}
         self.counts: dict[int, int] = {server.number: 0 for server in group}
         self.walked_to: int = NOWHERE  # the point at which the walk of those without a key stands
+        self.below: dict[int, int] = {}  # the points of the servers before it, at the start
+        below = 0
         for server in group:
+            self.below[server.number] = below if server.is_balanced() else 0
+            self._reckon(server, server.weight * SCALE)
             self._count(server)
+            below += self.counts[server.number]
         self._lay()
 
     def changed(self, server: Server) -> None:
@@ -75,11 +80,18 @@ class Ring:
         count = server.weight * SCALE if server.is_balanced() else 0
         if count == self.counts[server.number]:
             return False
+        if count > len(self.own[server.number]):
+            # Never had it so many: as in HAProxy, all of them are taken out first, and the walk leaves them.
+            self.counts[server.number] = 0
+            self._lay()
+            self._reckon(server, count)
         self.counts[server.number] = count
+        return True
+
+    def _reckon(self, server: Server, count: int) -> None:
         own = self.own[server.number]
         for n in range(len(own), count):
             own.append(avalanche((server.number * POINTS_MAX + n) & MASK))
-        return True
 
     def _lay(self) -> None:
         """Puts the points of all in order; the hash is a bijection, so only ids 2**20 apart can meet."""
@@ -90,23 +102,19 @@ class Ring:
         self.points = sorted(owner_of)
         self.owners = [owner_of[point] for point in self.points]
         if self.walked_to != NOWHERE and self.walked_to not in owner_of:
-            # The walk goes on behind the point before the lost one, wherever new ones have come.
-            before = bisect_left(self.points, self.walked_to)
-            self.walked_to = self.points[before - 1] if before else NOWHERE
+            # The walk goes on behind the point after the lost one, which loses its turn; at the end it begins anew.
+            after = bisect_right(self.points, self.walked_to)
+            self.walked_to = self.points[after] if after < len(self.points) else NOWHERE
 
     def _is_fit(self, server: Server) -> bool:
         """Whether it serves less than its share of all requests, this one included, times the factor."""
         served = sum([each.served for each in self.everyone])
         slots = ((served + 1) * self.factor_percent + 99) // 100
-        total = 0
-        below = 0
-        for each in self.group:
-            if each is server:
-                below = total
-            total += each.weight * SCALE if each.is_balanced() else 0
-        weight = server.weight * SCALE
+        total = len(self.points)
+        weight = self.counts[server.number]
         share = weight * (slots // total)
-        # What the division leaves is dealt out in the order of the servers.
+        # What the division leaves is dealt out in the order of the servers, by their weights at the start.
         rest = slots % total
+        below = self.below[server.number]
         share += (below + weight) * rest // total - below * rest // total
         return server.served < max(1, share)

@@ -18,7 +18,7 @@ class StaticRoundRobin(Algorithm):
         self.takes_turns = True
         self.is_static = True
         self.map = places
-        self.turn: int = 0
+        self.turn: int = 0  # may stand behind the last place, and goes on there if the map grows
 
     def next(self, visit: Visit) -> Server | None:
         """The server of the next place that is neither full nor to be avoided, else the one to be avoided."""
@@ -30,11 +30,10 @@ class StaticRoundRobin(Algorithm):
             place = (self.turn + step) % len(places)
             server = places[place]
             if server.maxconn == 0 or (server.queue.length == 0 and server.served < server.maxconn):
-                following = (place + 1) % len(places)
                 if server is not visit.avoid:
-                    self.turn = following
+                    self.turn = place + 1
                     return server
-                avoided_turn = following
+                avoided_turn = place + 1
         if avoided_turn < 0:
             return None
         self.turn = avoided_turn
