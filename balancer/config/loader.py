@@ -158,7 +158,11 @@ class _Loader:
         if rest and rest[0] != "from" and proxy.is_frontend():
             self._bind_inline(proxy, line, rest)
             rest = ()
-        named = self._named_base(kind, name, line, rest)
+        try:
+            named = self._named_base(kind, name, line, rest)
+        except Refusal:
+            proxy.settings.mode = "http"  # what it would have taken over is not said to be wanting
+            raise
         if named is not None:
             proxy.settings = named.settings.copy()
         used = named or base
