@@ -11,7 +11,7 @@ from balancer.config.binds import BindDraft, add_binds
 from balancer.config.conditions import evaluate
 from balancer.config.defaults import DefaultsSection, DefaultsSections
 from balancer.config.directives import Directives
-from balancer.config.dispatch import NEGATIONS, Section, apply_line
+from balancer.config.dispatch import NEGATABLE_ONLY, NEGATIONS, Section, apply_line
 from balancer.config.drafts import GlobalDraft, ProxyDraft, Settings
 from balancer.config.environment import environment_of
 from balancer.config.findings import Finding, Refusal, Report
@@ -93,7 +93,7 @@ class _Loader:
     def _take(self, line: Line) -> None:
         words = line.words
         if words[0] in NEGATIONS and len(words) > 1 and words[1] in ALL_SECTIONS:
-            self.report.alert(line.origin, f"'{words[0]}' is not supported before '{words[1]}', only before keywords")
+            self.report.alert(line.origin, f"'{words[0]}' is not supported before '{words[1]}', {NEGATABLE_ONLY}")
             line = replace(line, words=words[1:])
         if line.words[0] in ALL_SECTIONS:
             self._open(line)
