@@ -107,7 +107,7 @@ class _Loader:
         words = line.words[1:] if line.words[0] in NEGATIONS else line.words
         if words[:1] == () or words[0] not in ALL_SECTIONS:
             return before
-        return words[1] if len(words) > 1 else words[0]
+        return words[1] if len(words) > 1 and words[1] else words[0]
 
     def _open(self, line: Line) -> None:
         kind, words = line.words[0], line.words[1:]
