@@ -102,16 +102,24 @@ def parse(words: Sequence[str]) -> Arguments:
 
 
 def expand_paths(paths: Sequence[str]) -> list[str]:
-    """The files to read: a directory stands for its `*.cfg` in the order of their names, hidden ones left out."""
+    """The files to read: a directory stands for its `*.cfg` in the order of their names.
+
+    Hidden ones are left out, and what is no file: directories, pipes, sockets. A directory that cannot be listed and a link
+    that leads nowhere stay in the list, so that whoever reads it says what is wrong with them.
+    """
     files: list[str] = []
     for path in paths:
-        if not os.path.isdir(path):
+        try:
+            files += _files_of(path) if os.path.isdir(path) else [path]
+        except OSError:
             files.append(path)
-            continue
-        for name in sorted(os.listdir(path)):
-            if name.endswith(".cfg") and not name.startswith("."):
-                files.append(os.path.join(path, name))
     return files
+
+
+def _files_of(directory: str) -> list[str]:
+    names = sorted(name for name in os.listdir(directory) if name.endswith(".cfg") and not name.startswith("."))
+    paths = [os.path.join(directory, name) for name in names]
+    return [path for path in paths if os.path.isfile(path) or not os.path.exists(path)]
 
 
 def usage(program: str) -> str:

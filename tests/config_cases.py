@@ -59,6 +59,7 @@ CASES: Final[tuple[Case, ...]] = (
     Case("variables that are none", D + L + '    nosuch "$"\n    nosuch "${"\n    nosuch "$9"\n    nosuch "${.NONE}"\n'),
     Case("braces that do not close", D + L + '    nosuch "${HOME"\n    nosuch "${HOME[}"\n    nosuch "${HOME[*]x}"\n'),
     Case("a variable in single quotes is none", D + L + "    nosuch '$'\n    log-tag '${'\n"),
+    Case("a first word that is empty takes its line away", D + L + "    \"$BALANCER_TEST_NONE\" nosuch\n    '' nosuch\n"),
     Case("a default for a variable", D + L + '    server s "${BALANCER_TEST_NONE-127.0.0.1}:1"\n    retries "${NONE-3}"\n'),
     Case("an empty list of words", D + L + '    server "${BALANCER_TEST_NONE[*]}" 127.0.0.1:1\n'),
     Case("sixty-four words", D + L + "    description" + " w" * 63 + "\n"),
@@ -220,6 +221,7 @@ DIFFERENCES: Final[tuple[Difference, ...]] = (
     Difference(
         "the address in the line of the section is the form of 1.2", D + "listen web 127.0.0.1:18080\n" + S, ERROR, VALID
     ),
+    Difference("scopes are for the files of filters, the manual has none in haproxy.cfg", D + "[scope]\n" + L, VALID, ERROR),
     Difference(
         "there is no TLS, so that .if feature(OPENSSL) is false",
         D + ".if feature(OPENSSL)\n.alert tls\n.endif\n" + L,

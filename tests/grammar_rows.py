@@ -107,6 +107,8 @@ SPOKEN_LINES: Final[tuple[str, ...]] = (
     '.notice "<${.SECTION}> $.LINE ${HOME-x} ${EMPTY-x}"',
     "global",
     '.notice "<${.SECTION}> $.LINE $HOME/$LIST"',
+    "defaults ''",
+    '.notice "<${.SECTION}>"',
     ".if 0",
     "    nosuch '",
     ".notice unheard",

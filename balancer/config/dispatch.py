@@ -22,6 +22,7 @@ NEVER_IGNORED: Final = ("server", "http-request")
 # A family of more words is not listed in a message.
 FAMILY_LISTED_MAX: Final = 16
 NEGATIONS: Final = ("no", "default")
+NEGATABLE_ONLY: Final = "only before options with two states and 'log'"
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def apply_line(section: Section, line: Line) -> None:
     if row is None:
         return
     if prefix and not _can_negate(row):
-        raise Refusal(f"'{prefix}' is not supported before '{row.words}', only before options with two states and 'log'")
+        raise Refusal(f"'{prefix}' is not supported before '{row.words}', {NEGATABLE_ONLY}")
     if prefix == "default" and row.words == "log":
         raise Refusal("'default' is not supported before 'log', say 'no log' or 'log global'")
     if prefix and row.fate != WORKS:

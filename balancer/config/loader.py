@@ -11,7 +11,7 @@ from balancer.config.binds import BindDraft, add_binds
 from balancer.config.conditions import evaluate
 from balancer.config.defaults import DefaultsSection, DefaultsSections
 from balancer.config.directives import Directives
-from balancer.config.dispatch import NEGATIONS, Section, apply_line
+from balancer.config.dispatch import NEGATABLE_ONLY, NEGATIONS, Section, apply_line
 from balancer.config.drafts import GlobalDraft, ProxyDraft, Settings
 from balancer.config.environment import environment_of
 from balancer.config.findings import Finding, Refusal, Report
@@ -93,7 +93,7 @@ class _Loader:
     def _take(self, line: Line) -> None:
         words = line.words
         if words[0] in NEGATIONS and len(words) > 1 and words[1] in ALL_SECTIONS:
-            self.report.alert(line.origin, f"'{words[0]}' is not supported before '{words[1]}', only before keywords")
+            self.report.alert(line.origin, f"'{words[0]}' is not supported before '{words[1]}', {NEGATABLE_ONLY}")
             line = replace(line, words=words[1:])
         if line.words[0] in ALL_SECTIONS:
             self._open(line)
@@ -107,7 +107,7 @@ class _Loader:
         words = line.words[1:] if line.words[0] in NEGATIONS else line.words
         if words[:1] == () or words[0] not in ALL_SECTIONS:
             return before
-        return words[1] if len(words) > 1 else words[0]
+        return words[1] if len(words) > 1 and words[1] else words[0]
 
     def _open(self, line: Line) -> None:
         kind, words = line.words[0], line.words[1:]
@@ -158,7 +158,11 @@ class _Loader:
         if rest and rest[0] != "from" and proxy.is_frontend():
             self._bind_inline(proxy, line, rest)
             rest = ()
-        named = self._named_base(kind, name, line, rest)
+        try:
+            named = self._named_base(kind, name, line, rest)
+        except Refusal:
+            proxy.settings.mode = "http"  # what it would have taken over is not said to be wanting
+            raise
         if named is not None:
             proxy.settings = named.settings.copy()
         used = named or base

@@ -39,7 +39,7 @@ def read_octets(path: str, report: Report) -> bytes:
 
 
 def read_lines(octets: bytes, place: Place, report: Report) -> Iterator[Line]:
-    """The lines that have words, one at a time, so that the caller can tell `place` the section before the next is read."""
+    """The lines whose first word is not empty, one at a time: the caller tells `place` the section before the next is read."""
     if not octets:
         return
     lines = octets.split(b"\n")
@@ -54,7 +54,8 @@ def read_lines(octets: bytes, place: Place, report: Report) -> Iterator[Line]:
         except Refusal as refusal:
             report.lexical(origin, str(refusal))
             continue
-        if words:
+        # A first word that is empty (a variable that is not set, say) takes the line away, as in HAProxy.
+        if words and words[0]:
             yield Line(origin, tuple(words))
     if last:
         position = len(last) + 1

@@ -106,3 +106,19 @@ def test_diag_is_said_with_dd_alone_and_never_fails(tmp_path: Path, require_peer
         assert (ours.returncode, ours.stdout) == (theirs.returncode, theirs.stdout) == (0, "Configuration file is valid\n")
         assert ("parsing" in ours.stderr) == ("-dD" in words)
         assert without_ids(ours.stderr) == without_ids(theirs.stderr)
+
+
+@pytest.mark.pure
+def test_a_directory_is_read_in_haproxys_order(tmp_path: Path, require_peer: Callable[[str], str]) -> None:
+    for name in ("b.cfg", "a.cfg", "B.cfg", "10.cfg", "9.cfg", "_.cfg", "é.cfg", ".cfg", ".a.cfg", "a.cfg.bak", "c.CFG"):
+        (tmp_path / name).write_text(f".notice '{name}'\n", encoding="ascii", errors="ignore")
+    (tmp_path / "d.cfg").mkdir()
+    (tmp_path / "last").write_text(".notice last\n", encoding="ascii")
+    words = ("-c", "-f", str(tmp_path), "--", str(tmp_path / "a.cfg"), str(tmp_path / "last"))
+    ours, theirs = run(*words), run(*words, command=[require_peer("haproxy")])
+    assert without_ids(ours.stderr) == without_ids(theirs.stderr)
+    assert len(without_ids(ours.stderr)) == 9
+    assert (ours.returncode, ours.stdout) == (theirs.returncode, theirs.stdout)
+    (tmp_path / "e.cfg").symlink_to("nowhere")
+    for program in (BALANCER, [require_peer("haproxy")]):
+        assert run("-c", "-f", str(tmp_path), command=program).returncode == 1

@@ -1,5 +1,6 @@
 """Whatever octets a file holds, loading gives findings or a model, and never raises."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,10 @@ from balancer.config.splitting import Place, split_line
 from balancer.config.statsocket import STATS_TABLE
 from balancer.config.tables import GLOBAL_TABLE, PROXY_TABLE
 
+DIRECTIVES = (".if", ".elif", ".else", ".endif", ".notice", ".warning", ".alert", ".diag", ".nosuch")
 KEYWORDS = [
     *ALL_SECTIONS,
+    *DIRECTIVES,
     *GLOBAL_TABLE.rows,
     *PROXY_TABLE.rows,
     *SERVER_TABLE.rows,
@@ -29,7 +32,8 @@ KEYWORDS = [
 VALUES = [
     "", "0", "1", "-1", "5000", "3s", "9" * 30, "127.0.0.1", "127.0.0.1:80", ":80", ":80-82", "[::1]:80", "/dev/null",
     "stdout", "local0", "info", "http", "roundrobin", "insert", "a", "b", "from", "if", "{", "path", "/metrics", "}", "503",
-    "'x y'", '"$A"', "\\x0a", "global", "no", "default", "use-service", "prometheus-exporter", "\udcff", "é", "\x00", '"', "#",
+    "'x y'", '"$A"', "\\x0a", "global", "no", "default", "use-service", "prometheus-exporter",
+    '"${A[*]}"', '"${B-x y}"', "(", ")", "!", "&&", "||", "defined(A)", "streq(a,a)", "A", "\udcff", "é", "\x00", '"', "#",
 ]  # fmt: skip
 WORDS = st.sampled_from(KEYWORDS) | st.sampled_from(VALUES) | st.text(max_size=12)
 LINES = st.lists(WORDS, max_size=8).map(" ".join)
@@ -40,10 +44,10 @@ SETTINGS = settings(
 )
 
 
-def load_octets(directory: Path, octets: bytes) -> config.Outcome:
+def load_octets(directory: Path, octets: bytes, environment: Mapping[str, str] | None = None) -> config.Outcome:
     path = directory / "any.cfg"
     path.write_bytes(octets)
-    outcome = config.load([str(path)], resolve=False, environment={})
+    outcome = config.load([str(path)], resolve=False, environment=environment or {})
     rendered = config.render(outcome.findings, 1)
     assert all(char.isprintable() or char == "\n" for char in rendered)
     has_errors = any(finding.level == config.ALERT for finding in outcome.findings)
@@ -81,6 +85,18 @@ def test_any_arguments_of_a_keyword_give_findings_or_a_model(
 def test_any_options_of_a_server_give_findings_or_a_model(tmp_path: Path, options: list[str]) -> None:
     text = f"backend b\n mode http\n server s 127.0.0.1:80 {' '.join(options)}\n"
     load_octets(tmp_path, text.encode("utf-8", "replace"))
+
+
+@SETTINGS
+@given(
+    lines=st.lists(
+        st.tuples(st.sampled_from([*DIRECTIVES, " setenv", " unsetenv", " resetenv", "global", "defaults"]), LINES), max_size=12
+    ),
+    environment=st.dictionaries(st.sampled_from("AB"), st.text(st.characters(blacklist_categories=["Cs"]), max_size=9)),
+)
+def test_any_blocks_give_findings_or_a_model(tmp_path: Path, lines: list[tuple[str, str]], environment: dict[str, str]) -> None:
+    text = "".join(f"{word} {rest}\n" for word, rest in lines)
+    load_octets(tmp_path, text.encode("utf-8", "surrogatepass"), environment)
 
 
 @SETTINGS

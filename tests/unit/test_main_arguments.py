@@ -1,5 +1,6 @@
 """The command line: every flag of the table, what is refused, and what the usage text says."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -101,3 +102,20 @@ def test_a_directory_stands_for_its_cfg_files_in_order(tmp_path: Path) -> None:
         with open(f"{directory}/{name}", "w", encoding="ascii"):
             pass
     assert expand_paths(["x.cfg", directory]) == ["x.cfg", f"{directory}/a.cfg", f"{directory}/b.cfg"]
+
+
+def test_of_a_directory_only_files_are_read_and_links_that_lead_nowhere_are_told(tmp_path: Path) -> None:
+    directory = str(tmp_path)
+    os.mkfifo(f"{directory}/a.cfg")
+    os.mkdir(f"{directory}/b.cfg")
+    os.symlink("nowhere", f"{directory}/c.cfg")
+    with open(f"{directory}/d.cfg", "w", encoding="ascii"):
+        pass
+    os.symlink("d.cfg", f"{directory}/e.cfg")
+    assert expand_paths([directory]) == [f"{directory}/{name}.cfg" for name in "cde"]
+
+
+def test_a_condition_may_be_empty_and_is_kept_as_it_is() -> None:
+    assert parse([]).condition is None
+    assert parse(["-cc", ""]).condition == ""
+    assert parse(["-cc", "-x"]).condition == "-x"
