@@ -12,6 +12,8 @@ import struct
 import time
 from typing import Final
 
+from mypy_extensions import mypyc_attr
+
 from balancer.http.head import FORBIDDEN, INCOMPLETE, RequestHead, find_end, skip_empty_lines
 from balancer.proxy import phase as phases
 from balancer.proxy.channels import ClientChannel, Route
@@ -32,6 +34,7 @@ LINGER_OCTETS_MAX: Final = 1 << 26
 NO_LINGER: Final = struct.pack("ii", 1, 0)
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Gate:
     """Who may come in: the worker's count of connections."""
 
@@ -329,7 +332,8 @@ class ClientSide(ClientChannel):
                 self._resume()
             return False
         if end == FORBIDDEN or end - start > limits.head_octets_max:
-            self._refuse(400, phases.PROXY, now)
+            # A whole start line is judged before what follows it, so that the status is the same however the octets come.
+            self._refuse(self._line_error(data, start) or 400, phases.PROXY, now)
             return False
         head = RequestHead(data, start, end, limits.field_count_max)
         if head.error:
