@@ -10,7 +10,8 @@ from fuzz.cases import REQUESTS, Case
 
 OCTETS_MAX: Final = 6000
 OCTETS: Final = (
-    b"\r", b"\n", b"\r\n", b"\x00", b" ", b"\t", b":", b";", b",", b"\x0b", b"\x0c", b"\x7f", b"\x80", b"\xff", b"\xa0", b"0", b"a",
+    b"\r", b"\n", b"\r\n", b"\x00", b" ", b"\t", b":", b";", b",", b"\x0b", b"\x0c", b"\x7f", b"\x80", b"\xff", b"\xa0",
+    b"0", b"a",
     b"=", b'"', b"\\", b"#", b"_", b"-", b"+", b"\r\n\r\n", b"0\r\n\r\n", b"\x85", b"\xc4\xb0",
 )  # fmt: skip
 NUMBER: Final = re.compile(rb"[0-9]+")

@@ -5,13 +5,18 @@ refuses raises `Unread`. What a reader cannot be asked is said at its place.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import Final
 
 import h11
 import httptools
+from rules import wire
 
 from fuzz.plain import Fields, Message
-from rules import wire
+
+# A stream and where each of its requests begins; a stream, the methods asked, the Upgrade of the first, whether it was closed.
+RequestReader = Callable[[bytes, Sequence[int]], list[Message]]
+AnswerReader = Callable[[bytes, Sequence[bytes], bytes, bool], list[Message]]
 
 EVENT_OCTETS_MAX: Final = 1 << 20
 
@@ -47,7 +52,7 @@ def requests_by_llhttp(stream: bytes, starts: Sequence[int]) -> list[Message]:
     bounds = [*starts, len(stream)]
     changed = b""
     methods: list[bytes] = []
-    for begin, end in zip(bounds, bounds[1:], strict=False):
+    for begin, end in pairwise(bounds):
         method, _, rest = stream[begin:end].partition(b" ")
         methods.append(method)
         changed += (method if method in LLHTTP_METHODS else b"POST") + b" " + rest
@@ -82,7 +87,7 @@ def requests_by_wire(stream: bytes, starts: Sequence[int]) -> list[Message]:
     return found
 
 
-REQUEST_READERS: Final[tuple[Callable[[bytes, Sequence[int]], list[Message]], ...]] = (
+REQUEST_READERS: Final[tuple[RequestReader, ...]] = (
     requests_by_h11,
     requests_by_llhttp,
     requests_by_wire,
@@ -173,7 +178,7 @@ def answers_by_wire(stream: bytes, methods: Sequence[bytes], upgrade: bytes, is_
     return found
 
 
-ANSWER_READERS: Final[tuple[Callable[[bytes, Sequence[bytes], bytes, bool], list[Message]], ...]] = (
+ANSWER_READERS: Final[tuple[AnswerReader, ...]] = (
     answers_by_h11,
     answers_by_llhttp,
     answers_by_wire,
