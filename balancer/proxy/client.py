@@ -349,7 +349,8 @@ class ClientSide(ClientChannel):
             rest = self.pending
             self.pending = b""
             taken = exchange.body_arrived(rest, 0)
-            if self.exchange is not exchange:
+            # Not `self.exchange is exchange`: the type checker, and so the compiled form, still takes that for an Exchange.
+            if exchange.phase is phases.DONE:
                 return True
             if taken < len(rest):
                 self._keep(rest[taken:])
