@@ -81,6 +81,7 @@ class Body:
         self.extension_octets: i64 = 0
         self.line_octets: i64 = 0
         self.trailer: bytes = b""
+        self.trailer_judged: int = 0  # so much of it are lines that were found well-formed
 
     def feed(self, data: bytes, start: int) -> int:
         """Takes data[start:] and returns how far it belonged to this body: nothing once it is done."""
@@ -227,9 +228,10 @@ class Body:
         return start + end - held
 
     def _may_be_trailer(self, text: bytes) -> bool:
-        """Refuses at once what no more octets can mend."""
-        last = text.rfind(b"\n")
-        return last < 0 or text == b"\r" or _are_trailers(text[: last + 1])
+        """Refuses at once what no more octets can mend. Each line is judged once, however many pieces come behind it."""
+        begin = self.trailer_judged
+        self.trailer_judged = text.rfind(b"\n") + 1
+        return begin == self.trailer_judged or _are_trailers(text[begin : self.trailer_judged])
 
 
 def _are_trailers(lines: bytes) -> bool:

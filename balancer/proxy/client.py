@@ -324,8 +324,8 @@ class ClientSide(ClientChannel):
         end = find_end(data, max(start, self.scanned - 3))
         limits = services.limits
         if end == INCOMPLETE:
+            error = 400 if len(data) - start > limits.head_octets_max else self._line_error(data, start, self.scanned)
             self.scanned = len(data)
-            error = 400 if len(data) - start > limits.head_octets_max else self._line_error(data, start)
             if error:
                 self._refuse(error, phases.PROXY, now)
             else:
@@ -333,7 +333,7 @@ class ClientSide(ClientChannel):
             return False
         if end == FORBIDDEN or end - start > limits.head_octets_max:
             # A whole start line is judged before what follows it, so that the status is the same however the octets come.
-            self._refuse(self._line_error(data, start) or 400, phases.PROXY, now)
+            self._refuse(self._line_error(data, start, 0) or 400, phases.PROXY, now)
             return False
         head = RequestHead(data, start, end, limits.field_count_max)
         if head.error:
@@ -364,10 +364,13 @@ class ClientSide(ClientChannel):
         limit = self.route.head_timeout_s
         self.services.wheel.set(self, now + limit if limit else 0.0)
 
-    def _line_error(self, data: bytes, start: int) -> int:
-        """The status that refuses a complete start line that is none, without waiting for the rest; 0 while it may be one."""
+    def _line_error(self, data: bytes, start: int, judged: int) -> int:
+        """The status that refuses a complete start line that is none, without waiting for the rest; 0 while it may be one.
+
+        A line that ended in the first `judged` octets was looked at when it came, and not again with each segment.
+        """
         line_end = data.find(b"\n", start)
-        if line_end < 0:
+        if line_end < judged:
             return 0
         line = data[start : line_end + 1] + b"host: h\r\n\r\n"
         return RequestHead(line, 0, len(line), 1).error

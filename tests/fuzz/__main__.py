@@ -31,39 +31,44 @@ FAILURES_MAX: Final = 20  # then it is clear enough
 REPORT_S: Final = 60.0
 SHRINK_TRIES_MAX: Final = 3000
 NEW_SHARE: Final = 0.3  # of the cases: made anew
+COUNT_BITS_MAX: Final = 7  # beyond 64 times is often
 KEPT_SHARE: Final = 0.02  # of what was taken, where lines cannot be watched
 
 
 class Reach:
-    """Which jumps from line to line of the package the cases have reached."""
+    """Which jumps from line to line the cases have reached, and about how often in one case."""
 
     def __init__(self) -> None:
-        self.seen: set[tuple[str, int, int]] = set()
-        self.fresh = 0
+        self.seen: set[tuple[tuple[str, int, int], int]] = set()
+        self.counts: Counter[tuple[str, int, int]] = Counter()
         self.before: dict[int, int] = {}
 
     def watch(self, work: Callable[[], object]) -> int:
-        """How many jumps `work` reached for the first time."""
-        self.fresh = 0
+        """How many jumps `work` reached for the first time, or for the first time so often."""
+        self.counts.clear()
         sys.settrace(self._call)
         try:
             work()
         finally:
             sys.settrace(None)
         self.before.clear()
-        return self.fresh
+        reached = {(jump, min(count.bit_length(), COUNT_BITS_MAX)) for jump, count in self.counts.items()}
+        fresh = len(reached - self.seen)
+        self.seen |= reached
+        return fresh
+
+    def jumps(self) -> int:
+        """How many jumps were ever reached."""
+        return len({jump for jump, _ in self.seen})
 
     def _call(self, frame: FrameType, event: str, argument: Any) -> Any:
         return self._line if frame.f_code.co_filename.startswith(WATCHED) else None
 
     def _line(self, frame: FrameType, event: str, argument: Any) -> Any:
         if event == "line":
-            code, line = frame.f_code, frame.f_lineno
-            jump = (code.co_filename, self.before.get(id(frame), 0), line)
+            line = frame.f_lineno
+            self.counts[frame.f_code.co_filename, self.before.get(id(frame), 0), line] += 1
             self.before[id(frame)] = line
-            if jump not in self.seen:
-                self.seen.add(jump)
-                self.fresh += 1
         elif event == "return":
             self.before.pop(id(frame), None)
         return self._line
@@ -139,7 +144,7 @@ class Run:
     def figures(self, seconds: float) -> str:
         """One line."""
         rate = self.executions / seconds
-        reached = f", {len(self.reach.seen)} jumps reached" if self.reach is not None else ""
+        reached = f", {self.reach.jumps()} jumps reached" if self.reach is not None else ""
         verdicts = ", ".join(f"{count} {word}" for word, count in sorted(self.verdicts.items()))
         return (
             f"{self.executions} executions in {seconds:.0f} s ({rate:.0f}/s): {verdicts}; pool {len(self.pool)}{reached}; "
