@@ -1,4 +1,4 @@
-# Few and short: `make run`, `make test`, `make lint`, `make types`, `make bench`, `make soak`; CI calls the same ones.
+# Few and short: `make run`, `make test`, `make lint`, `make types`, `make bench`, `make soak`, `make fuzz`; CI calls the same ones.
 #
 # .venv holds the form that is deployed: compiled where a C compiler and Python's headers are, else interpreted, which is said.
 # .venv-pure holds the interpreted form, for the tests that run on both. What is installed there is tested and run, never the
@@ -17,7 +17,7 @@ INSTALLED := .venv/installed-$(FORM)
 EXTRAS = import sys, tomllib; table = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; \
 	print(*(line for extra in sys.argv[1:] for line in table[extra]), sep="\n")
 
-.PHONY: run test unit lint types bench soak clean
+.PHONY: run test unit lint types bench soak fuzz clean
 .DELETE_ON_ERROR:
 
 run: $(INSTALLED)
@@ -43,6 +43,13 @@ bench: $(INSTALLED)
 COUNT ?= 1000000
 soak: .venv/extras $(INSTALLED)
 	PYTHONPATH=tests .venv/bin/python -P tests/soak.py --count $(COUNT)
+
+# Half of the time on the interpreted form, where the lines that are reached guide the search, half on the deployed form. With
+# KEEP=1 what reaches new lines is written into tests/corpus; what fails always is.
+fuzz: SECONDS ?= 600
+fuzz: .venv/extras $(INSTALLED) .venv-pure/extras .venv-pure/installed
+	@status=0; for python in .venv-pure/bin/python .venv/bin/python; do \
+		PYTHONPATH=tests $$python -P -m fuzz --seconds $$(( $(SECONDS) / 2 )) $(if $(KEEP),--keep) || status=1; done; exit $$status
 
 clean:
 	rm -rf .venv .venv-pure

@@ -245,11 +245,9 @@ class RequestHead(Head):
             self.error = 501 if known else 400
         self.has_coding = True
         self.is_chunked = True
-        # `chunked,` is the same coding, but its empty element is not passed on.
-        if value.lower() != b"chunked":
-            self.kept.append(b"transfer-encoding: chunked\r\n")
-            return False
-        return True
+        # Written afresh: neither the empty element of `chunked,` nor a blank behind it, which llhttp refuses, is passed on.
+        self.kept.append(b"transfer-encoding: chunked\r\n")
+        return False
 
     def _judge(self) -> None:
         if self.minor == 1 and not self.has_host:

@@ -12,6 +12,8 @@ import struct
 import time
 from typing import Final
 
+from mypy_extensions import mypyc_attr
+
 from balancer.http.gather import Gathered
 from balancer.http.head import FORBIDDEN, INCOMPLETE, RequestHead, find_end, skip_empty_lines
 from balancer.http.message import LEADING_EMPTY_LINES_MAX
@@ -36,6 +38,7 @@ EMPTY_LINES_OCTETS_MAX: Final = 2 * LEADING_EMPTY_LINES_MAX
 NO_LINGER: Final = struct.pack("ii", 1, 0)
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Gate:
     """Who may come in: the worker's count of connections."""
 
@@ -343,7 +346,8 @@ class ClientSide(ClientChannel):
             self._resume()
             return False
         if end == FORBIDDEN or end - start > limits.head_octets_max:
-            self._refuse(400, phases.PROXY, now)
+            # A whole start line is judged before what follows it, so that the status is the same however the octets come.
+            self._refuse(self._line_error(data, start) or 400, phases.PROXY, now)
             return False
         head = RequestHead(data, start, end, limits.field_count_max)
         if head.error:
@@ -362,7 +366,8 @@ class ClientSide(ClientChannel):
         else:
             self._forget_pending()
             taken = exchange.body_arrived(data, end)
-            if self.exchange is not exchange:
+            # Not `self.exchange is exchange`: the type checker, and so the compiled form, still takes that for an Exchange.
+            if exchange.phase is phases.DONE:
                 return True
             if taken < len(data):
                 self.pending = data

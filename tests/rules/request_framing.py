@@ -203,7 +203,7 @@ CODINGS: Final = Group(
             "Transfer-Encoding in upper case",
             CODING,
             _post(b"TRANSFER-ENCODING: CHUNKED", body=CHUNKS),
-            Forwarded("POST / HTTP/1.1", ("host: h", "transfer-encoding: CHUNKED"), b"abc"),
+            Forwarded("POST / HTTP/1.1", ("host: h", "transfer-encoding: chunked"), b"abc"),
         ),
         Request(
             "SP before the colon of Transfer-Encoding",

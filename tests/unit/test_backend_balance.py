@@ -417,7 +417,8 @@ def test_whatever_happens_a_usable_server_is_found_and_no_other(rule: Balance, e
         for visit in [*visits, FakeVisit(), *[FakeVisit(avoid=server) for _ in range(3)]]:
             chosen = algorithm.next(visit)
             assert (chosen in fit) if fit else (chosen is None)
-            assert chosen is None or chosen is not visit.avoid or len(fit) == 1
+            # With a bound on the load HAProxy's walk may come back to where it began.
+            assert chosen is None or chosen is not visit.avoid or len(fit) == 1 or rule.factor_percent
     for server in servers:
         server.weight = server.config.weight
         set_state(algorithm, server, READY)

@@ -174,7 +174,14 @@ def test_what_frames_routes_or_identifies_cannot_be_nominated(name: bytes) -> No
 def test_the_coding_cannot_be_nominated() -> None:
     head = post(b"Transfer-Encoding: chunked", b"Connection: transfer-encoding")
     assert head.is_chunked
-    assert b"Transfer-Encoding: chunked\r\n" in head.forwarded(b"", b"")
+    assert b"transfer-encoding: chunked\r\n" in head.forwarded(b"", b"")
+
+
+@pytest.mark.parametrize("value", [b"chunked\t", b"\tchunked", b"chunked ", b"chunked,", b"Chunked"])
+def test_the_coding_is_written_afresh(value: bytes) -> None:
+    # Found by fuzzing: llhttp does not take a HTAB behind the coding for a blank, and refuses the request.
+    sent = post(b"Transfer-Encoding: " + value).forwarded(b"", b"")
+    assert [line for line in sent.split(b"\r\n") if line.lower().startswith(b"transfer")] == [b"transfer-encoding: chunked"]
 
 
 # --- upgrade, expectation ----------------------------------------------------------------------------------------------
