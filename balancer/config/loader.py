@@ -135,8 +135,8 @@ class _Loader:
         return proxy
 
     def _open_defaults(self, line: Line, words: tuple[str, ...]) -> None:
-        name = words[0] if words and words[0] != "from" else ""
-        rest = words[1:] if name else words
+        has_name = words[:1] not in ((), ("from",))
+        name, rest = (words[0], words[1:]) if has_name else ("", words)
         # A new section begins with HAProxy's own defaults, whatever is wrong with its line.
         settings = Settings()
         self._open_draft(line, name, settings)
