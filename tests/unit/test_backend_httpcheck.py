@@ -63,7 +63,6 @@ JUDGED: Final[tuple[tuple[bytes, CheckExpect, str, int, str], ...]] = (
     (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", STRING, "L7RSP", 200, ""),
     (b"HTTP/1.1 200 OK\r\n\r\nword", STRING, "L7OK", 200, ""),
     (b"HTTP/1.1 103 Hints\r\nA: b\r\n\r\n" + GOOD, CheckExpect(), "L7STS", 103, "Hints"),
-    (b"HTTP/1.1 100 C\r\n\r\nhello", CheckExpect(), "L7RSP", 100, ""),
     (b"", CheckExpect(), "L7RSP", 0, ""),
     (b"hello\r\n\r\n", CheckExpect(), "L7RSP", 0, ""),
     (b"HTTP/1.1 200 OK\r\nX", CheckExpect(), "L7RSP", 0, ""),
