@@ -1,8 +1,9 @@
 """A server that answers checks as the path of the request says, and remembers what it was asked.
 
-`/seq-200x3-503x2` answers (each `?query` is counted for itself) 200 three times and then 503 for ever; `/flip-NAME-200-503` answers 200 until a request for
-`/held-NAME` is there, and 503 from then on. `/held-...` is never answered, `/half-...` only begins its answer. Any other number
-is the status of the answer. A `FrozenServer` only has a listening socket: the kernel takes the connections and nobody reads.
+`/seq-200x3-503x2` answers (each `?query` is counted for itself) 200 three times and then 503 for ever; `/flip-NAME-200-503`
+answers 200 until a request for `/held-NAME` is there, and 503 from then on. `/held-...` is never answered, `/half-...` only
+begins its answer. Any other number is the status of the answer. A `FrozenServer` only has a listening socket: the kernel takes
+the connections and nobody reads.
 """
 
 import re
@@ -50,7 +51,7 @@ class CheckPeer:
     def __init__(self) -> None:
         self.socket = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port: int = self.socket.getsockname()[1]
-        self.heads: list[bytes] = []
+        self.asked: set[str] = set()  # what it was asked, each once, the port that it names masked
         self.counts: Counter[str] = Counter()
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -59,10 +60,6 @@ class CheckPeer:
         with suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
-
-    def requests(self) -> set[str]:
-        """What it was asked, each once, its own port masked."""
-        return {re.sub(r"port=\d+", "port=PORT", head.decode("latin-1")) for head in self.heads}
 
     def _accept(self) -> None:
         while True:
@@ -85,7 +82,8 @@ class CheckPeer:
             length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
             while length and len(body) < int(length[1]):
                 body += client.recv(65536)
-            self.heads.append(head + b"\r\n\r\n" + body)
+            asked = (head + b"\r\n\r\n" + body).decode("latin-1")
+            self.asked.add(re.sub(r"port=\d+", "port=PORT", asked))
             target = head.split(b" ")[1].strip(b"/").decode()
             self.counts[target] += 1
             self._answer(client, target, target.split("?")[0])

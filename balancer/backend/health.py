@@ -1,9 +1,9 @@
 """Health checks: who is UP, and the event lines that tell it.
 
-Each checked server has a task: wait, check, judge, wait. The first checks are spread over the shortest interval, so that a
-farm is not knocked at all at once. What a check does is its backend's list of steps (`probe`): a connect alone, or HTTP. Errors
-that visitors meet (`observe`) and the steps of `slowstart` arrive here, too. The lines, their order and severities are
-HAProxy's (original-setup 2.5, operations 4).
+Each checked server has a task: wait, check, judge, wait. The first checks are spread, as HAProxy does it, over the shortest
+interval that is not below a second, or over the server's own, so that a farm is not knocked at all at once. What a check does
+is its backend's list of steps (`probe`): a connect alone, or HTTP. Errors that visitors meet (`observe`) and the steps of
+`slowstart` arrive here, too. The lines, their order and severities are HAProxy's (original-setup 2.5, operations 4).
 """
 
 import asyncio
@@ -20,6 +20,8 @@ from balancer.backend.server import STARTING, STOPPED, STOPPING, Observer, Serve
 from balancer.backend.transitions import announce, warmed
 from balancer.backend.verdicts import ANALYZED, CHECK_STATES, FAILED, PASSED_CONDITIONALLY, Verdict, reason_of
 
+# Shorter intervals than this do not narrow the time over which the first checks are spread.
+SPREAD_MIN_S: Final = 1.0
 # `slowstart` goes in twentieths, but not faster than this.
 WARM_STEPS: Final = 20
 WARM_STEP_MIN_S: Final = 1.0
@@ -50,11 +52,13 @@ class Checks(Observer):
             self.tasks.append(self.loop.create_task(self._warm(rising)))
         if not checked:
             return
-        shortest_s = min([server.config.inter_s for _, server in checked])
+        intervals_s = [server.check_interval_s() for _, server in checked]
+        spread_s = min([each for each in intervals_s if each >= SPREAD_MIN_S], default=0.0)
         for position, (backend, server) in enumerate(checked):
             server.observer = self
             self.hurries[server] = asyncio.Event()
-            self.tasks.append(self.loop.create_task(self._watch(backend, server, shortest_s * position / len(checked))))
+            delay_s = max(spread_s, intervals_s[position]) * position / len(checked)
+            self.tasks.append(self.loop.create_task(self._watch(backend, server, delay_s)))
 
     def stop(self) -> None:
         """Ends all checks; states stay as they are."""

@@ -112,9 +112,6 @@ class CheckAnswer:
             kind = CHUNKED
         else:
             kind = LENGTH if head.content_length >= 0 else UNTIL_CLOSE
-        if head.status < 200 and head.status != 101 and end < len(data) and not b"HTTP/1.".startswith(data[end : end + 7]):
-            self._refuse()  # behind an interim head there is another head, or nothing
-            return
         self.body = Body(kind, head.content_length, False)
         self._read_body(data, end)
 

@@ -15,6 +15,8 @@ from balancer import model
 from balancer.backend.httpcheck import CheckAnswer, judge, request_octets, timed_out
 from balancer.backend.verdicts import Verdict
 
+# What HAProxy tells of rules that end with a connect.
+ENDS_WITH_CONNECT: Final = "(tcp-check)"
 READ_OCTETS: Final = 16384
 # Want of descriptors, ports or memory here.
 RESOURCE_ERRORS: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL)
@@ -57,6 +59,8 @@ class Probe:
                     verdict = await self._expect(step)
                 if verdict.ends_check:
                     return verdict
+            if len(steps) > 1 and isinstance(steps[-1], model.CheckConnect):
+                verdict.info = ENDS_WITH_CONNECT
             return verdict
         finally:
             self._close()
