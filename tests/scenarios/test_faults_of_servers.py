@@ -171,8 +171,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         else:
             with side("haproxy", haproxy, template, SECTIONS, folder) as theirs:
                 yield Stage(reading, {"balancer": ours, "haproxy": theirs})
-    for listening in (reading, *abrupt.values()):
-        listening.close()
+    for each in abrupt.values():
+        each.close()
+    reading.close()
     full.close()
     refusing.close()
 
