@@ -117,14 +117,24 @@ class ServerSide(ServerChannel):
     def pause_writing(self) -> None:
         """The write buffer is full."""
         self.is_blocked = True
-        if self.exchange is not None:
-            self.exchange.server_blocked()
+        self._tell_exchange()
 
     def resume_writing(self) -> None:
         """The write buffer has room."""
         self.is_blocked = False
-        if self.exchange is not None:
-            self.exchange.server_resumed()
+        self._tell_exchange()
+
+    def _tell_exchange(self) -> None:
+        exchange = self.exchange
+        if exchange is None:
+            return
+        try:
+            if self.is_blocked:
+                exchange.server_blocked()
+            else:
+                exchange.server_resumed()
+        except Exception as error:  # noqa: BLE001 - an edge: one fault ends one connection
+            exchange.crash(error)
 
     # --- the exchange's calls ------------------------------------------------------------------------------------------
 
