@@ -201,10 +201,15 @@ class Seen:
 class Side:
     """One running program."""
 
-    def __init__(self, name: str, ports: dict[str, int], log: SyslogReceiver) -> None:
+    def __init__(self, name: str, ports: dict[str, int], log: SyslogReceiver, pid: int) -> None:
         self.name = name
+        self.pid = pid
         self.ports = ports
         self.log = log
+
+    def descriptor_count(self) -> int:
+        """How many descriptors it has open."""
+        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
 
     def talk(self, section: str, octets: bytes, end: str = "", logs: bool = True) -> Seen:
         """Sends octets on a new connection, half-closes for `end` "fin" or "later", and reads until nothing more comes."""
@@ -291,4 +296,4 @@ def side(name: str, program: str, template: str, sections: list[str], folder: Pa
         words = list(BALANCER) if name == "balancer" else [program]
         with running([*words, "-db", "-f", str(file)], folder / f"{name}.out") as process:
             process.wait_for_port(ports[sections[-1]])
-            yield Side(name, ports, log)
+            yield Side(name, ports, log, process.process.pid)

@@ -82,6 +82,12 @@ class ClientSide(ClientChannel):
     def connection_made(self, transport: asyncio.Transport) -> None:
         """A client was accepted."""
         self.transport = transport
+        try:
+            self._made(transport)
+        except Exception as error:  # noqa: BLE001 - an edge: one fault ends one connection
+            self._crashed(error)
+
+    def _made(self, transport: asyncio.Transport) -> None:
         peer = transport.get_extra_info("peername")
         if peer:
             self.client_host = peer[0]
@@ -195,7 +201,10 @@ class ClientSide(ClientChannel):
         """The write buffer is full."""
         self.is_blocked = True
         if self.exchange is not None:
-            self.exchange.client_blocked()
+            try:
+                self.exchange.client_blocked()
+            except Exception as error:  # noqa: BLE001 - an edge: one fault ends one connection
+                self._crashed(error)
 
     def resume_writing(self) -> None:
         """The write buffer is empty."""
@@ -441,9 +450,15 @@ class ClientSide(ClientChannel):
         exchange = self.exchange
         if exchange is not None:
             exchange.crash(error)
-        else:
-            self.services.complain(f"{self!r}: {error!r}")
-            self.abort()
+            return
+        self.services.complain(f"{self!r}: {error!r}")
+        if self.state == IDLE and self.pending:
+            try:
+                self._refuse(500, phases.INTERNAL, self.services.now())
+                return
+            except Exception as second:  # noqa: BLE001 - an edge: one fault ends one connection
+                self.services.complain(f"{self!r}: while ending it: {second!r}")
+        self.abort()
 
     def _linger(self) -> None:
         transport = self.transport

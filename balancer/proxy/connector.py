@@ -64,10 +64,21 @@ class Attempt(Connecting):
             exchange = self.exchange
             if exchange is not None:
                 self.exchange = None
-                exchange.connect_failed(False, error.errno in RESOURCE_ERRORS)
+                self._tell_failure(exchange, error)
+        except Exception as error:  # noqa: BLE001 - the top of a task: one fault ends one connection
+            exchange = self.exchange
+            if exchange is not None:
+                self.exchange = None
+                exchange.crash(error)
         finally:
             if sock is not None:
                 sock.close()
+
+    def _tell_failure(self, exchange: Exchange, error: OSError) -> None:
+        try:
+            exchange.connect_failed(False, error.errno in RESOURCE_ERRORS)
+        except Exception as fault:  # noqa: BLE001 - the top of a task: one fault ends one connection
+            exchange.crash(fault)
 
     async def _connected(self) -> socket.socket:
         """A socket with the server, or its service, at the other end."""

@@ -135,15 +135,21 @@ class Exchange(Request):
             self.finish(phases.SERVER_ABORT, now)
 
     def slot_offered(self, server: Server) -> None:
-        """A queue has given this request its turn."""
-        self._assigned(self.services.now())
+        """A queue has given this request its turn; whoever gave the slot goes on, whatever comes of it."""
+        try:
+            self._assigned(self.services.now())
+        except Exception as error:  # noqa: BLE001 - an edge: one fault ends one exchange
+            self.crash(error)
 
     def moved(self, now: float) -> None:
         """The server that it waited for went down: the others are asked."""
         self.bound_to = None
         if self.cookie_letter == VALID:
             self.cookie_letter = DOWN
-        self._assign(now)
+        try:
+            self._assign(now)
+        except Exception as error:  # noqa: BLE001 - an edge: one fault ends one exchange
+            self.crash(error)
 
     def _assigned(self, now: float) -> None:
         server = self.server
@@ -434,26 +440,25 @@ class Exchange(Request):
             self.backend.leave_queue(self)
             if self.assigned_at < 0.0:
                 self.assigned_at = now
-        channel = self.channel
-        if channel is not None:
-            self.channel = None
-            may_keep = is_whole and answer is not None and answer.keeps_server and self.upload.is_done
-            channel.end(may_keep and not self.services.is_stopping, now)
-        had_slot = self.server is not None
-        if self.server is not None and self.backend is not None:
-            self.backend.release(self, now)
-        if self.backend is not None:
-            self.backend.counters.session_ends()
-        page: ErrorPage | None = None
         status = -1 if answer is None else answer.status
-        if not is_whole and (answer is None or not answer.has_begun):
-            status = self._own_status(cause, phase)
-            page = READY if self.is_monitored else self.route.pages.get(status)
-        octets = 0 if answer is None else answer.logged_octets()
-        if page is not None:
-            octets = page.logged_octets
-        ledger.count(self, cause, phase, status, octets, had_slot, now)
-        ledger.log(self, cause, phase, status, octets, now)
+        page: ErrorPage | None = None
+        try:
+            if self.channel is not None:
+                may_keep = is_whole and answer is not None and answer.keeps_server and self.upload.is_done
+                self.channel.end(may_keep and not self.services.is_stopping, now)
+                self.channel = None  # only now: a channel that fails to end is cut by `crash`
+        finally:
+            had_slot = self.server is not None
+            if self.server is not None and self.backend is not None:
+                self.backend.release(self, now)
+            if self.backend is not None:
+                self.backend.counters.session_ends()
+            if not is_whole and (answer is None or not answer.has_begun):
+                status = self._own_status(cause, phase)
+                page = READY if self.is_monitored else self.route.pages.get(status)
+            octets = page.logged_octets if page is not None else 0 if answer is None else answer.logged_octets()
+            ledger.count(self, cause, phase, status, octets, had_slot, now)
+            ledger.log(self, cause, phase, status, octets, now)
         # The two refer to each other: parted here, both are freed at once and the collector finds nothing to do
         # (8 % of the process's time otherwise).
         self.answer = None
@@ -476,14 +481,16 @@ class Exchange(Request):
         """A fault of ours: this exchange ends with 500 or an abort, all others go on, one line names it."""
         self.services.complain(f"{self!r}: {error!r}")
         was_ending = self.phase is phases.DONE
-        channel = self.channel
         try:
             self.finish(phases.INTERNAL, self.services.now())
         except Exception as second:  # noqa: BLE001 - an edge: one fault ends one connection
             self.services.complain(f"{self!r}: while ending it: {second!r}")
             was_ending = True
         if was_ending:
+            self.answer = None
+            channel = self.channel
             if channel is not None:
+                self.channel = None
                 channel.abort()
             self.client.abort()
 

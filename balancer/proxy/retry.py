@@ -57,8 +57,8 @@ def pause_s(connect_timeout_s: float) -> float:
 def may_repeat(was_reused: bool, was_orderly: bool, acked_octets: int, written_before: int, is_held: bool) -> bool:
     """Whether a request that a kept connection swallowed may be written once more, to a fresh connection.
 
-    Only if the server had ended the connection in order, its kernel took not one octet of this request
-    (`acked_octets` of all that was ever written against `written_before` it; the handshake may count as one), and the whole
-    request is still held. A method proves nothing: a GET runs code, too.
+    Only if the server had ended the connection in order, its kernel threw this request away without taking one octet of it
+    (`acked_octets` of all that was ever written against `written_before` it, -1 where no reset proves it; the handshake may
+    count as one), and the whole request is still held. A method proves nothing: a GET runs code, too.
     """
     return was_reused and was_orderly and is_held and 0 <= acked_octets <= written_before + 1

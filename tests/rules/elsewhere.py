@@ -100,7 +100,7 @@ CHAPTERS: Final[tuple[tuple[str, tuple[Named, ...]], ...]] = (
             Named(
                 "a kept connection that ends at its reuse",
                 "RFC 9112 9.3.1",
-                "repeated once, only where the server's kernel took no octet and ended in order; else 502",
+                "repeated once, only where the server had ended in order and its kernel threw away each octet; else 502",
                 f"{FAILURES}::test_what_a_kept_connection_swallowed_is_repeated_only_where_nobody_saw_it",
             ),
             Named(
