@@ -49,6 +49,7 @@ __all__ = [
     "RequestHead",
     "ResponseHead",
     "find_end",
+    "line_error",
     "list_elements",
     "remove_lines",
     "skip_empty_lines",
@@ -259,6 +260,15 @@ class RequestHead(Head):
                 self.upgrade = b""
             elif protocols == [b"websocket"] and not self.websocket_key:
                 self.error = 400
+
+
+def line_error(data: bytes, start: int) -> int:
+    """The status that refuses the request line from `start`; 0 for a good one, INCOMPLETE while its end has not come."""
+    end = data.find(b"\n", start)
+    if end < 0:
+        return INCOMPLETE
+    line = data[start : end + 1] + b"host: h\r\n\r\n"
+    return RequestHead(line, 0, len(line), 1).error
 
 
 class ResponseHead(Head):

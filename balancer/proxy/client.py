@@ -15,7 +15,7 @@ from typing import Final
 from mypy_extensions import mypyc_attr
 
 from balancer.http.gather import Gathered
-from balancer.http.head import FORBIDDEN, INCOMPLETE, RequestHead, find_end, skip_empty_lines
+from balancer.http.head import FORBIDDEN, INCOMPLETE, RequestHead, find_end, line_error, skip_empty_lines
 from balancer.http.message import LEADING_EMPTY_LINES_MAX
 from balancer.proxy import ledger
 from balancer.proxy import phase as phases
@@ -412,12 +412,9 @@ class ClientSide(ClientChannel):
         """The status that refuses a complete start line that is none, without waiting for the rest; 0 while it may be one."""
         if self.is_line_seen:
             return 0
-        line_end = data.find(b"\n", start)
-        if line_end < 0:
-            return 0
-        self.is_line_seen = True
-        line = data[start : line_end + 1] + b"host: h\r\n\r\n"
-        return RequestHead(line, 0, len(line), 1).error
+        error = line_error(data, start)
+        self.is_line_seen = error == 0
+        return 0 if error == INCOMPLETE else error
 
     def _keep(self, data: bytes) -> None:
         """Keeps what came early; beyond one buffer the client has to wait."""

@@ -16,7 +16,7 @@ from balancer.proxy import ledger, patience, retry
 from balancer.proxy import phase as phases
 from balancer.proxy.answer import Answer
 from balancer.proxy.channels import ClientChannel, Connecting, ServerChannel
-from balancer.proxy.phase import Phase, status_for
+from balancer.proxy.phase import Phase
 from balancer.proxy.route import REUSE_NEVER, Route
 from balancer.proxy.services import Services
 
@@ -454,7 +454,7 @@ class Exchange(Request):
             if self.backend is not None:
                 self.backend.counters.session_ends()
             if not is_whole and (answer is None or not answer.has_begun):
-                status = self._own_status(cause, phase)
+                status = ledger.own_status(self, cause, phase)
                 page = READY if self.is_monitored else self.route.pages.get(status)
             octets = page.logged_octets if page is not None else 0 if answer is None else answer.logged_octets()
             ledger.count(self, cause, phase, status, octets, had_slot, now)
@@ -468,14 +468,6 @@ class Exchange(Request):
             self.client.finish(answer.keeps_client and self.upload.is_done)
         else:
             self.client.abort()
-
-    def _own_status(self, cause: int, phase: Phase) -> int:
-        """The status of the page that is due where no answer has begun, -1 for none."""
-        if self.is_monitored:
-            return 200
-        if cause == phases.CLIENT_ABORT and not self.upload.is_done:
-            return -1  # a client that breaks off its own body is told nothing
-        return 400 if self.upload.is_bad else status_for(cause, phase)
 
     def crash(self, error: Exception) -> None:
         """A fault of ours: this exchange ends with 500 or an abort, all others go on, one line names it."""

@@ -31,6 +31,15 @@ def timers_ms(exchange: "Exchange") -> tuple[int, int, int]:
     return queue_ms, connect_ms, int((exchange.answered_at - exchange.connected_at) * 1000.0 + 0.5)
 
 
+def own_status(exchange: "Exchange", cause: int, phase: Phase) -> int:
+    """The status of the page that is due where no answer has begun, -1 for none."""
+    if exchange.is_monitored:
+        return 200
+    if cause == phases.CLIENT_ABORT and not exchange.upload.is_done:
+        return -1  # a client that breaks off its own body is told nothing
+    return 400 if exchange.upload.is_bad else phases.status_for(cause, phase)
+
+
 def count(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: int, had_slot: bool, now: float) -> None:
     """Raises the counters of frontend, backend and server."""
     upload = exchange.upload
