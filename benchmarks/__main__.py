@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 import json
-import statistics
+import signal
 import sys
 from pathlib import Path
 
@@ -11,14 +11,21 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks import load, rounds
+from benchmarks import load, namespace, plots, report, results, rounds, scenarios
 from benchmarks.contestants import CONTESTANTS
+from benchmarks.processes import cores
 
 # Columns of a table that goes to a file or a pipe.
 PLAIN_WIDTH = 128
 
 FINE = 0
 FAILED = 1
+INTERRUPTED = 130
+
+ROUNDS = 5
+SECONDS = 2.0
+QUICK_ROUNDS = 1
+QUICK_SECONDS = 0.3
 
 
 def main(words: list[str]) -> int:
@@ -32,14 +39,22 @@ def main(words: list[str]) -> int:
 def _measure_arguments(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="CPU time per request beside Debian's haproxy, in interleaved rounds. Everything stays on loopback.",
-        epilog="python -m benchmarks load URL: users click through a Seaside site (see 'load --help')",
+        description="What requests and octets cost the balancer and other proxies, in interleaved rounds, on loopback.",
+        epilog="python -m benchmarks load URL: users click through a site (see 'load --help')",
     )
-    parser.add_argument("--rounds", type=_positive, default=5, help="rounds of each scenario (5)")
-    parser.add_argument("--seconds", type=float, default=2.0, help="length of one measurement (2)")
-    names = [scenario.name for scenario in rounds.SCENARIOS]
-    parser.add_argument("--scenario", choices=names, action="append", help="only this one; may be repeated")
-    parser.add_argument("--output", type=Path, help="write all figures as JSON")
+    parser.add_argument("--rounds", type=_positive, help=f"rounds of each scenario ({ROUNDS}; {QUICK_ROUNDS} with --quick)")
+    parser.add_argument("--seconds", type=_seconds, help=f"length of one measurement ({SECONDS}; {QUICK_SECONDS} with --quick)")
+    parser.add_argument(
+        "--scenario", choices=scenarios.names(), metavar="NAME", action="append", help="only this; may be repeated"
+    )
+    names = [contestant.name for contestant in CONTESTANTS]
+    parser.add_argument("--proxy", choices=names, metavar="NAME", action="append", help="only this one; may be repeated")
+    parser.add_argument("--quick", action="store_true", help="one short round of everything: that it works, not what it costs")
+    parser.add_argument("--list", action="store_true", help="tell scenarios and proxies, and measure nothing")
+    parser.add_argument("--output", type=Path, metavar="JSON", help="write all figures")
+    parser.add_argument("--plots", type=Path, metavar="FOLDER", help="draw plots, PNG and SVG")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables for a document")
+    parser.add_argument("--show", type=Path, metavar="JSON", help="show an earlier result instead")
     parser.add_argument("--compare", type=Path, nargs=2, metavar="JSON", help="compare two earlier results instead")
     return parser.parse_args(words)
 
@@ -68,85 +83,84 @@ def _positive(word: str) -> int:
     return number
 
 
+def _seconds(word: str) -> float:
+    number = float(word)
+    if number <= 0.0:
+        raise argparse.ArgumentTypeError(f"expects a positive number of seconds (got {word})")
+    return number
+
+
 def _progress(console: Console) -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _measure(arguments: argparse.Namespace, console: Console) -> int:
+    if arguments.list:
+        return _list(console)
     if arguments.compare:
-        return _compare(arguments.compare, console)
-    for contestant in CONTESTANTS:
-        if not contestant.is_there():
-            console.print(f"[bold red]{contestant.name} is not installed: it is left out, and with it every ratio to it.")
-    names = arguments.scenario or [scenario.name for scenario in rounds.SCENARIOS]
-    present = sum(contestant.is_there() for contestant in CONTESTANTS)
-    with _progress(console) as progress:
-        task = progress.add_task("starting", total=len(names) * arguments.rounds * present)
-
-        def step(text: str) -> None:
-            progress.update(task, description=text, advance=1)
-
-        try:
-            outcome = rounds.run(names, arguments.rounds, arguments.seconds, step)
-        except RuntimeError as error:
-            console.print(f"[bold red]{error}")
-            return FAILED
-    for scenario in rounds.SCENARIOS:
-        if scenario.name in outcome.scenarios:
-            console.print(_table(scenario, outcome.scenarios[scenario.name]))
-    console.print("  ".join(f"{name}: {value}" for name, value in outcome.machine.items()), style="dim", soft_wrap=True)
+        before, after = arguments.compare
+        console.print(report.comparison_table(f"{before} and {after}", results.read(before), results.read(after)))
+        return FINE
+    if arguments.show:
+        return _told(results.read(arguments.show), arguments, console)
+    try:
+        outcome = _measured(arguments, console)
+    except RuntimeError as error:
+        console.print(f"[bold red]{error}")
+        return FAILED
     if arguments.output:
-        arguments.output.write_text(json.dumps(outcome.as_dict(), indent=1), encoding="utf-8")
+        outcome.write(arguments.output)
+    return _told(outcome, arguments, console)
+
+
+def _list(console: Console) -> int:
+    table = Table("scenario", "what is asked")
+    for scenario in scenarios.SCENARIOS:
+        table.add_row(scenario.name, scenario.text)
+    console.print(table)
+    for contestant in CONTESTANTS:
+        console.print(f"{contestant.name}{'' if contestant.is_there() else ' (not installed)'}", highlight=False)
     return FINE
 
 
-def _table(scenario: rounds.Scenario, all_series: list[rounds.Series]) -> Table:
-    table = Table(title=f"{scenario.name}: {scenario.text}", title_justify="left")
-    for heading in (
-        "proxy",
-        "CPU us/request",
-        "least..most",
-        "ratio to haproxy",
-        "requests/s",
-        "p50 ms",
-        "p99 ms",
-        "RSS MiB",
-        "failed",
-    ):
-        table.add_column(heading, justify="left" if heading == "proxy" else "right")
-    reference = rounds.reference_of(all_series)
-    for series in all_series:
-        least, most = series.spread("cpu_us")
-        ratio = "" if reference is None else f"{statistics.median(rounds.ratios(series, reference)):.2f}"
-        table.add_row(
-            series.name,
-            f"{series.median('cpu_us'):.1f}",
-            f"{least:.1f}..{most:.1f}",
-            ratio,
-            f"{series.median('rate'):.0f}",
-            f"{series.median('p50_ms'):.2f}",
-            f"{series.median('p99_ms'):.2f}",
-            f"{series.median('resident_kib') / 1024:.0f}",
-            f"{sum(each.failed for each in series.rounds)}",
-        )
-    return table
+def _measured(arguments: argparse.Namespace, console: Console) -> results.Outcome:
+    wanted = [each for each in CONTESTANTS if not arguments.proxy or each.name in arguments.proxy]
+    for each in wanted:
+        if not each.is_there():
+            console.print(f"[bold red]{each.name} is not installed: it is left out, and with it every ratio to it.")
+    if arguments.plots and not plots.is_there():
+        console.print(f"[bold red]{plots.HINT}")
+    proxy_cores, other_cores = cores()
+    if proxy_cores == other_cores:
+        console.print("[bold yellow]There is one processor only: the proxies share it with the load and the servers.")
+    # The namespace must be entered before there is any thread, such as that of the progress bar.
+    plan = rounds.Plan(
+        scenarios=scenarios.chosen(arguments.scenario or [], arguments.quick),
+        contestants=[each for each in wanted if each.is_there()],
+        round_count=arguments.rounds or (QUICK_ROUNDS if arguments.quick else ROUNDS),
+        seconds=arguments.seconds or (QUICK_SECONDS if arguments.quick else SECONDS),
+        network=namespace.enter(),
+        proxy_cores=proxy_cores,
+        other_cores=other_cores,
+    )
+    console.print(f"TCP congestion control: {plan.network}", style="dim")
+    with _progress(console) as progress:
+        count = len(plan.scenarios) * plan.round_count * len(plan.contestants)
+        task = progress.add_task("starting", total=count)
+        return rounds.run(plan, lambda text: progress.update(task, description=text, advance=1))
 
 
-def _compare(paths: list[Path], console: Console) -> int:
-    before, after = (json.loads(path.read_text(encoding="utf-8")) for path in paths)
-    table = Table(title=f"{paths[0]} and {paths[1]}: median CPU us per request", title_justify="left")
-    for heading in ("scenario", "proxy", "before", "after", "after / before"):
-        table.add_column(heading)
-    for name, all_series in before["scenarios"].items():
-        later = {series["name"]: series for series in after["scenarios"].get(name, [])}
-        for series in all_series:
-            if series["name"] in later:
-                old, new = (
-                    statistics.median(each["cpu_us"] for each in one["rounds"]) for one in (series, later[series["name"]])
-                )
-                table.add_row(name, series["name"], f"{old:.1f}", f"{new:.1f}", f"{new / old:.2f}")
-    console.print(table)
+def _told(outcome: results.Outcome, arguments: argparse.Namespace, console: Console) -> int:
+    report.show(outcome, console)
+    if arguments.markdown:
+        arguments.markdown.write_text(report.markdown(outcome), encoding="utf-8")
+    if arguments.plots and not plots.is_there():
+        console.print(f"[bold red]{plots.HINT}")
+        return FAILED
+    if arguments.plots:
+        for file in plots.draw(outcome, arguments.plots):
+            console.print(f"drawn: {file}", soft_wrap=True, highlight=False)
     return FINE
 
 
@@ -195,7 +209,8 @@ def _print_report(report: load.Report, console: Console) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)

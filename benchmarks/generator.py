@@ -1,136 +1,382 @@
-"""Load: as many requests as a proxy takes, for a time, from a number of connections at once.
+"""Load of our own making: plain sockets and epoll in a process of its own, so that it costs little beside what it measures.
 
-Plain sockets and epoll, so that the load costs little beside what it measures. `closes` opens a connection for each request and
-says `Connection: close`, the way Apache's rewrite comes.
+    python -m benchmarks.generator JOB
+
+JOB is a `Job` as JSON; the `Result` is printed as JSON. A closed loop sends the next request when the last is answered. A paced
+load sends at a constant rate whatever comes back, on any free connection, and counts latency from the moment at which a request
+was due: what waits because the proxy stalls counts as waiting (no coordinated omission). Its own lateness is told beside.
 """
 
+import ctypes
 import errno
+import json
+import os
+import re
 import select
 import socket
+import struct
+import sys
 import time
-from dataclasses import dataclass
-from typing import Final
+from collections import deque
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
 
-BROWSER: Final = (
-    b"Host: linuxweb1\r\n"
-    b"User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n"
-    b"Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8\r\n"
-    b"Accept-Language: en-US,en;q=0.5\r\n"
-    b"Accept-Encoding: gzip, deflate, br, zstd\r\n"
-    b"Referer: http://linuxweb1/seaside/examples/counter?_s=lzMYYqrsKjceDHv3&_k=qvzt-z7m\r\n"
-    b"DNT: 1\r\n"
-    b"Cookie: theme=light; SEASIDE=app1inst%d; lang=en\r\n"
-    b"Upgrade-Insecure-Requests: 1\r\n"
-    b"Sec-Fetch-Dest: document\r\n"
-    b"Sec-Fetch-Mode: navigate\r\n"
-    b"Sec-Fetch-Site: same-origin\r\n"
-    b"Sec-Fetch-User: ?1\r\n"
-    b"Priority: u=0, i\r\n"
-)
-TARGET: Final = b"/seaside/examples/counter?_s=lzMYYqrsKjceDHv3&_k=qvzt-z7m&1"
+from benchmarks import namespace
+from benchmarks.traffic import FRAME_OCTETS, Traffic, head, spread
+
+RECEIVE_OCTETS: Final = 1 << 18
+PIECE: Final = memoryview(b"b" * (1 << 20))
+PATIENCE_S: Final = 30.0
+POLL_S: Final = 0.2
+# How many connections of an idle load are opened at a time.
+OPENED_AT_ONCE: Final = 64
+LENGTH: Final = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
+STAR: Final = b"*"
+MASK: Final = b"mask"
+FRAME: Final = bytes((0x82, 0x80 | FRAME_OCTETS)) + MASK + b"w" * FRAME_OCTETS
+ECHO_OCTETS: Final = 2 + FRAME_OCTETS
+
+
+@dataclass(frozen=True)
+class Job:
+    """One round for one proxy."""
+
+    port: int
+    seconds: float
+    server_count: int
+    congestion: str
+    traffic: Traffic
 
 
 @dataclass
 class Result:
-    """What one round gave. Latencies are seconds, unsorted."""
+    """What one round gave. `done` counts requests, events or frames; latencies are milliseconds."""
 
-    completed: int
-    failed: int
-    seconds: float
-    latencies_s: list[float]
-
-
-def request(number: int, closes: bool) -> bytes:
-    """The head that user `number` sends."""
-    end = b"Connection: close\r\n\r\n" if closes else b"\r\n"
-    return b"GET " + TARGET + b" HTTP/1.1\r\n" + BROWSER % (number % 10 + 1) + end
+    done: int = 0
+    octets: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    latency_ms: dict[str, float] = field(default_factory=dict)
+    late_ms: dict[str, float] = field(default_factory=dict)
 
 
-class _User:
-    """One connection at a time."""
+PERCENTILES: Final = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
 
-    def __init__(self, number: int, port: int, closes: bool) -> None:
-        self.port = port
-        self.closes = closes
-        self.head = request(number, closes)
+
+def percentiles(latencies_s: list[float]) -> dict[str, float]:
+    """The percentiles in milliseconds; 0.0 each without values."""
+    ordered = sorted(latencies_s)
+    last = len(ordered) - 1
+    return {
+        name: round(ordered[min(last, int(share * len(ordered)))] * 1000.0, 4) if ordered else 0.0
+        for name, share in PERCENTILES.items()
+    }
+
+
+class User:
+    """One connection at a time, one request on it at a time."""
+
+    def __init__(self, load: "Load", server: int) -> None:
+        self.load = load
+        self.head = head(load.job.traffic, server)
         self.sock: socket.socket | None = None
-        self.received = b""
-        self.begun_at = 0.0
+        self.is_connecting = False
+        self.unsent: memoryview = memoryview(b"")
+        self.body_left = 0
+        self.pending = b""
+        self.answer_left = -1  # octets of the answer's body still to come; below 0 while the head is not whole
+        self.status_is_fine = False
+        self.due_s = 0.0
 
-    def begin(self, poller: select.epoll, users: dict[int, "_User"]) -> None:
+    def begin(self, due_s: float) -> None:
         """Sends the next request, on a new connection where there is none."""
-        self.begun_at = time.perf_counter()
-        self.received = b""
+        self.due_s = due_s
+        self.pending = b""
+        self.answer_left = -1
+        self.unsent = memoryview(self.head)
+        self.body_left = self.load.job.traffic.body_octets
         if self.sock is None:
-            self.sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            self.sock.setblocking(False)
-            code = self.sock.connect_ex(("127.0.0.1", self.port))
-            if code not in (0, errno.EINPROGRESS):
-                raise OSError(code, "connect")
-            users[self.sock.fileno()] = self
-            poller.register(self.sock.fileno(), select.EPOLLOUT if code else select.EPOLLIN)
-            if code:
-                return
-        self.sock.sendall(self.head)
+            self._connect()
+        else:
+            self.send()
 
-    def writable(self, poller: select.epoll) -> None:
-        """The connection stands."""
+    def _connect(self) -> None:
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self.sock.setblocking(False)
+        namespace.choose(self.sock, self.load.job.congestion)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        code = self.sock.connect_ex(("127.0.0.1", self.load.job.port))
+        if code not in (0, errno.EINPROGRESS):
+            raise OSError(code, os.strerror(code))
+        self.load.users[self.sock.fileno()] = self
+        self.is_connecting = True
+        self.load.poller.register(self.sock.fileno(), select.EPOLLOUT)
+
+    def send(self) -> None:
+        """Sends what the socket takes; asks for more room where it does not take all."""
         assert self.sock is not None
-        poller.modify(self.sock.fileno(), select.EPOLLIN)
-        self.sock.sendall(self.head)
+        try:
+            while self.unsent or self.body_left:
+                if not self.unsent:
+                    self.unsent = PIECE[: min(self.body_left, len(PIECE))]
+                    self.body_left -= len(self.unsent)
+                self.unsent = self.unsent[self.sock.send(self.unsent) :]
+        except BlockingIOError:
+            self.is_connecting = True
+            self.load.poller.modify(self.sock.fileno(), select.EPOLLIN | select.EPOLLOUT)
+            return
+        if self.is_connecting:
+            self.is_connecting = False
+            self.load.poller.modify(self.sock.fileno(), select.EPOLLIN)
 
-    def readable(self) -> bool | None:
+    def read(self) -> bool | None:
         """True when the answer is complete, False when it broke off, None when more is to come."""
         assert self.sock is not None
-        data = self.sock.recv(65536)
-        self.received += data
-        end = self.received.find(b"\r\n\r\n")
-        is_whole = end >= 0 and len(self.received) >= end + 4 + 512
-        if self.closes:
+        count = self.sock.recv_into(self.load.buffer)
+        self.load.result.octets += count
+        if self.answer_left < 0 and count:
+            self.pending += self.load.buffer[:count]
+            end = self.pending.find(b"\r\n\r\n")
+            if end < 0:
+                return None
+            length = LENGTH.search(self.pending, 0, end + 2)
+            self.status_is_fine = self.pending.startswith((b"HTTP/1.1 200", b"HTTP/1.0 200")) and length is not None
+            self.answer_left = (int(length[1]) if length else 0) - (len(self.pending) - end - 4)
+        else:
+            self.answer_left -= count
+        is_whole = self.answer_left == 0 and self.status_is_fine
+        if self.load.job.traffic.closes:
             # A whole answer and the proxy's close behind it.
-            return None if data else is_whole
-        return True if is_whole else None if data else False
+            return None if count else is_whole
+        return is_whole if self.answer_left <= 0 or not count else None
 
-    def drop(self, poller: select.epoll, users: dict[int, "_User"]) -> None:
+    def drop(self) -> None:
         """Closes the connection."""
         if self.sock is not None:
-            users.pop(self.sock.fileno(), None)
+            self.load.users.pop(self.sock.fileno(), None)
             self.sock.close()
             self.sock = None
+        self.is_connecting = False
 
 
-def drive(port: int, connections: int, seconds: float, closes: bool) -> Result:
-    """Runs one round."""
-    poller = select.epoll()
-    users: dict[int, _User] = {}
-    everyone = [_User(number, port, closes) for number in range(connections)]
-    result = Result(0, 0, 0.0, [])
-    started_at = time.perf_counter()
-    ends_at = started_at + seconds
-    for user in everyone:
-        user.begin(poller, users)
-    while (now := time.perf_counter()) < ends_at:
-        for fileno, events in poller.poll(0.2):
-            user = users[fileno]
-            try:
-                if events & select.EPOLLOUT:
-                    user.writable(poller)
+class StreamUser(User):
+    """Reads the events of one endless answer and counts them."""
+
+    def read(self) -> bool | None:
+        """Never complete."""
+        assert self.sock is not None
+        count = self.sock.recv_into(self.load.buffer)
+        if not count:
+            return False
+        self.load.result.octets += count
+        self.load.result.done += bytes(self.load.buffer[:count]).count(STAR)
+        return None
+
+
+class WebSocketUser(User):
+    """Sends a frame, awaits its echo, sends the next."""
+
+    def __init__(self, load: "Load", server: int) -> None:
+        super().__init__(load, server)
+        self.is_switched = False
+
+    def begin(self, due_s: float) -> None:
+        """Upgrades first, sends a frame afterwards."""
+        if self.is_switched and self.sock is not None:
+            self.due_s = due_s
+            self.pending = b""
+            self.unsent = memoryview(FRAME)
+            self.send()
+        else:
+            self.is_switched = False
+            super().begin(due_s)
+
+    def read(self) -> bool | None:
+        """True with each echo."""
+        assert self.sock is not None
+        data = self.sock.recv(RECEIVE_OCTETS)
+        if not data:
+            return False
+        self.load.result.octets += len(data)
+        self.pending += data
+        if self.is_switched:
+            return True if len(self.pending) >= ECHO_OCTETS else None
+        if b"\r\n\r\n" not in self.pending:
+            return None
+        if not self.pending.startswith(b"HTTP/1.1 101"):
+            return False
+        self.is_switched = True
+        self.begin(time.perf_counter())
+        return None
+
+
+USERS: Final[dict[str, type[User]]] = {
+    "request": User,
+    "paced": User,
+    "idle": User,
+    "stream": StreamUser,
+    "websocket": WebSocketUser,
+}
+
+
+class Load:
+    """One round."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.poller = select.epoll()
+        self.users: dict[int, User] = {}
+        self.buffer = memoryview(bytearray(RECEIVE_OCTETS))
+        self.result = Result()
+        self.latencies_s: list[float] = []
+        self.kind = USERS[job.traffic.kind]
+        servers = spread(job.traffic.connections, job.server_count)
+        self.everyone = [self.kind(self, server) for server in servers]
+
+    def run(self) -> Result:
+        """Runs it."""
+        started_s = time.perf_counter()
+        if self.job.traffic.kind == "paced":
+            Pacer(self).run()
+        elif self.job.traffic.kind == "idle":
+            self._idle()
+        else:
+            self._closed_loop()
+        self.result.seconds = time.perf_counter() - started_s
+        self.result.latency_ms = percentiles(self.latencies_s)
+        for user in self.everyone:
+            user.drop()
+        self.poller.close()
+        return self.result
+
+    def answered(self, fileno: int, events: int) -> tuple[User, bool] | None:
+        """Serves one event; the user and whether his request succeeded when it has ended, else None."""
+        user = self.users.get(fileno)
+        if user is None:
+            return None
+        try:
+            if events & select.EPOLLOUT and user.is_connecting:
+                user.send()
+            if not events & ~select.EPOLLOUT:
+                return None
+            done = user.read()
+        except BlockingIOError:
+            return None
+        except OSError:
+            done = False
+        if done is None:
+            return None
+        if done:
+            self.latencies_s.append(time.perf_counter() - user.due_s)
+            if not isinstance(user, StreamUser):
+                self.result.done += 1
+        else:
+            self.result.failed += 1
+        if self.job.traffic.closes or not done:
+            user.drop()
+        return user, done
+
+    def _closed_loop(self) -> None:
+        """Until the time is over; a large body that is on its way is finished and counted, so that all octets are."""
+        ends_s = time.perf_counter() + self.job.seconds
+        is_finishing = "octets" in self.job.traffic.path or self.job.traffic.body_octets > len(PIECE) // 2
+        for user in self.everyone:
+            user.begin(time.perf_counter())
+        busy = len(self.everyone)
+        while busy and ((now_s := time.perf_counter()) < ends_s or (is_finishing and now_s < ends_s + PATIENCE_S)):
+            for fileno, events in self.poller.poll(POLL_S):
+                over = self.answered(fileno, events)
+                if over is None:
                     continue
-                done = user.readable()
-            except OSError:
-                done = False
-            if done is None:
-                continue
-            if done:
-                result.completed += 1
-                result.latencies_s.append(time.perf_counter() - user.begun_at)
-            else:
-                result.failed += 1
-            if user.closes or not done:
-                user.drop(poller, users)
-            user.begin(poller, users)
-    result.seconds = now - started_at
-    for user in everyone:
-        user.drop(poller, users)
-    poller.close()
-    return result
+                now_s = time.perf_counter()
+                if now_s < ends_s:
+                    over[0].begin(now_s)
+                else:
+                    busy -= 1
+
+    def _idle(self) -> None:
+        """Opens all connections, one request on each; tells so; holds them until standard input ends."""
+        waiting = deque(self.everyone)
+        busy = 0
+        deadline_s = time.perf_counter() + PATIENCE_S
+        while (waiting or busy) and time.perf_counter() < deadline_s:
+            while waiting and busy < OPENED_AT_ONCE:
+                waiting.popleft().begin(time.perf_counter())
+                busy += 1
+            for fileno, events in self.poller.poll(POLL_S):
+                if self.answered(fileno, events) is not None:
+                    busy -= 1
+        self.result.failed += len(waiting) + busy
+        print(self.result.done, flush=True)
+        sys.stdin.read()
+
+
+class Pacer:
+    """A constant rate from a timer of the kernel: no busy loop, which would take the servers' processor."""
+
+    CLOCK_MONOTONIC: Final = 1
+    NONBLOCKING: Final = os.O_NONBLOCK
+
+    def __init__(self, load: Load) -> None:
+        self.load = load
+        self.period_s = 1.0 / load.job.traffic.rate
+        libc = ctypes.CDLL(None, use_errno=True)
+        self.timer: int = libc.timerfd_create(self.CLOCK_MONOTONIC, self.NONBLOCKING)
+        if self.timer < 0:
+            raise OSError(ctypes.get_errno(), "timerfd_create")
+        period_ns = max(1, int(self.period_s * 1e9))
+        seconds, rest_ns = divmod(period_ns, 1_000_000_000)
+        if libc.timerfd_settime(self.timer, 0, struct.pack("qqqq", seconds, rest_ns, seconds, rest_ns), None) != 0:
+            raise OSError(ctypes.get_errno(), "timerfd_settime")
+        self.late_s: list[float] = []
+
+    def run(self) -> None:
+        """Opens the connections, then paces, then waits for the last answers."""
+        load = self.load
+        self._open()
+        load.poller.register(self.timer, select.EPOLLIN)
+        free = list(load.everyone)
+        due: deque[float] = deque()
+        start_s = time.perf_counter()
+        ends_s = start_s + load.job.seconds
+        number = 0
+        busy = 0
+        while (now_s := time.perf_counter()) < ends_s or ((busy or due) and now_s < ends_s + PATIENCE_S):
+            while (next_s := start_s + number * self.period_s) <= min(now_s, ends_s):
+                due.append(next_s)
+                number += 1
+            while due and free:
+                due_s = due.popleft()
+                self.late_s.append(time.perf_counter() - due_s)
+                free.pop().begin(due_s)
+                busy += 1
+            for fileno, events in load.poller.poll(POLL_S):
+                if fileno == self.timer:
+                    os.read(self.timer, 8)
+                elif (over := load.answered(fileno, events)) is not None:
+                    free.append(over[0])
+                    busy -= 1
+        load.result.failed += busy + len(due)
+        load.result.late_ms = percentiles(self.late_s)
+        os.close(self.timer)
+
+    def _open(self) -> None:
+        """One request on each connection, which nobody counts."""
+        load = self.load
+        for user in load.everyone:
+            user.begin(time.perf_counter())
+        waiting = len(load.everyone)
+        while waiting:
+            waiting -= sum(load.answered(*event) is not None for event in load.poller.poll(POLL_S))
+        load.latencies_s.clear()
+        load.result = Result()
+
+
+def from_json(text: str) -> Job:
+    """The job that an argument holds."""
+    words: dict[str, Any] = json.loads(text)
+    return Job(**{**words, "traffic": Traffic(**words["traffic"])})
+
+
+if __name__ == "__main__":
+    print(json.dumps(asdict(Load(from_json(sys.argv[1])).run())), flush=True)

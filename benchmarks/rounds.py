@@ -1,176 +1,212 @@
 """Interleaved rounds: A B C A B C ..., so that a machine whose speed drifts drifts for all alike.
 
-The figure is CPU time per request of the proxy's process, from the kernel's accounting; ratios are taken pair by pair within a
-round, and their median is what counts.
+Each scenario starts its servers, its sink and all contestants anew, warms each up, and measures them in turns. The figure is the
+CPU time per unit of work of the proxy's processes, from the kernel's accounting.
 """
 
-import os
-import platform
+import json
 import statistics
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from benchmarks import generator
-from benchmarks.contestants import CONTESTANTS, REFERENCE, Running, running
-from benchmarks.load import percentile
+from benchmarks import machine, namespace, wrk
+from benchmarks.contestants import OURS, REFERENCE, Contestant, Running, Site, running
+from benchmarks.generator import Job, Result
+from benchmarks.origins import farm, own_program, sink
+from benchmarks.processes import Program
+from benchmarks.results import Figures, Measured, Outcome, Series
+from benchmarks.scenarios import MIB, SATURATION_SHARE, Scenario
 
-SERVER_COUNT: Final = 10
 WARM_UP_S: Final = 0.3
+WARM_CONNECTIONS: Final = 64
+SATURATION_ROUNDS: Final = 3
+# An idle load needs two descriptors a connection in the proxy, and some for the rest.
+SPARE_DESCRIPTORS: Final = 1500
+SETTLED_PAUSE_S: Final = 0.05
+SETTLED_COUNT: Final = 4
+SETTLE_PATIENCE_S: Final = 5.0
 
 
 @dataclass(frozen=True)
-class Scenario:
-    """What is asked of every contestant."""
+class Plan:
+    """How much is measured, of whom, and where it runs."""
 
-    name: str
-    text: str
-    connections: int
-    closes: bool
-
-
-SCENARIOS: Final[tuple[Scenario, ...]] = (
-    Scenario("keepalive", "small GET on kept connections, a browser's 14 lines, sticky", 64, False),
-    Scenario("connect-close", "connect, one request, close: the way Apache comes", 16, True),
-)
+    scenarios: list[Scenario]
+    contestants: list[Contestant]
+    round_count: int
+    seconds: float
+    network: namespace.Network
+    proxy_cores: set[int]
+    other_cores: set[int]
 
 
-@dataclass(frozen=True)
-class Figures:
-    """One contestant in one round."""
-
-    cpu_us: float
-    rate: float
-    p50_ms: float
-    p99_ms: float
-    resident_kib: int
-    failed: int
-
-
-@dataclass
-class Series:
-    """One contestant over all rounds of a scenario."""
-
-    name: str
-    rounds: list[Figures] = field(default_factory=list)
-
-    def median(self, figure: str) -> float:
-        """The median of one figure."""
-        return statistics.median(float(getattr(each, figure)) for each in self.rounds)
-
-    def spread(self, figure: str) -> tuple[float, float]:
-        """Least and greatest of one figure."""
-        values = [float(getattr(each, figure)) for each in self.rounds]
-        return min(values), max(values)
-
-
-@dataclass
-class Outcome:
-    """All of a run."""
-
-    machine: dict[str, str]
-    settings: dict[str, Any]
-    scenarios: dict[str, list[Series]]
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
-
-
-def ratios(series: Series, reference: Series) -> list[float]:
-    """CPU per request against the reference's, round by round."""
-    return [mine.cpu_us / theirs.cpu_us for mine, theirs in zip(series.rounds, reference.rounds, strict=True) if theirs.cpu_us]
-
-
-def reference_of(all_series: list[Series]) -> Series | None:
-    """The series of HAProxy, None where it is not installed."""
-    return next((series for series in all_series if series.name == REFERENCE), None)
-
-
-def cores() -> tuple[set[int], set[int]]:
-    """One core for the proxy, the others for everything else; where there is only one it is shared."""
-    own = sorted(os.sched_getaffinity(0))
-    return ({own[0]}, set(own[1:])) if len(own) > 1 else ({own[0]}, {own[0]})
-
-
-@contextmanager
-def farm(on_cores: set[int]) -> Iterator[tuple[list[int], int]]:
-    """The servers and the log's sink; gives their ports."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.farm", str(SERVER_COUNT)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        cwd=Path(__file__).resolve().parents[1],
-    )
-    try:
-        os.sched_setaffinity(process.pid, on_cores)
-        assert process.stdout is not None
-        ports = [int(word) for word in process.stdout.readline().split()]
-        yield ports[:-1], ports[-1]
-    finally:
-        assert process.stdin is not None
-        process.stdin.close()
-        process.terminate()
-        process.wait()
-
-
-def measure(contestant: Running, scenario: Scenario, seconds: float) -> Figures:
-    """One contestant, one round."""
-    before_s = contestant.cpu_s()
-    result = generator.drive(contestant.port, scenario.connections, seconds, scenario.closes)
-    used_s = contestant.cpu_s() - before_s
-    ordered = sorted(result.latencies_s)
-    return Figures(
-        cpu_us=used_s * 1e6 / max(1, result.completed),
-        rate=result.completed / result.seconds,
-        p50_ms=percentile(ordered, 0.5) * 1000.0,
-        p99_ms=percentile(ordered, 0.99) * 1000.0,
-        resident_kib=contestant.resident_kib(),
-        failed=result.failed,
-    )
-
-
-def run(names: list[str], round_count: int, seconds: float, step: Callable[[str], None]) -> Outcome:
-    """Measures the scenarios of these names. `step` is told each measurement that begins."""
-    proxy_cores, other_cores = cores()
-    os.sched_setaffinity(0, other_cores)
-    present = [contestant for contestant in CONTESTANTS if contestant.is_there()]
-    outcome = Outcome(machine(), {"rounds": round_count, "seconds": seconds, "proxy_cores": sorted(proxy_cores)}, {})
-    with tempfile.TemporaryDirectory() as name, farm(other_cores) as (servers, sink), ExitStack() as stack:
-        started = [
-            stack.enter_context(running(contestant, servers, sink, Path(name), proxy_cores)) for contestant in present
-        ]
-        for scenario in SCENARIOS:
-            if scenario.name not in names:
-                continue
-            all_series = [Series(each.contestant.name) for each in started]
-            for each in started:
-                generator.drive(each.port, scenario.connections, WARM_UP_S, scenario.closes)
-            for number in range(round_count):
-                for each, series in zip(started, all_series, strict=True):
-                    step(f"{scenario.name} round {number + 1}/{round_count}: {series.name}")
-                    series.rounds.append(measure(each, scenario, seconds))
-            outcome.scenarios[scenario.name] = all_series
+def run(plan: Plan, step: Callable[[str], None]) -> Outcome:
+    """Measures. `step` is told each measurement that begins."""
+    descriptors = machine.raise_descriptors()
+    settings = {
+        "rounds": plan.round_count,
+        "seconds": plan.seconds,
+        "proxy_cores": sorted(plan.proxy_cores),
+        "other_cores": sorted(plan.other_cores),
+        "congestion_control": str(plan.network),
+    }
+    told = machine.describe([sys.executable, "-P", "-m", "balancer"])
+    outcome = Outcome(told, settings, {each.name: each.differs for each in plan.contestants})
+    for scenario in plan.scenarios:
+        with tempfile.TemporaryDirectory(prefix="benchmark-") as name, ExitStack() as stack:
+            bench = Bench(plan, fitted(scenario, descriptors), Path(name), stack, step)
+            outcome.scenarios.append(bench.measured())
     return outcome
 
 
-def machine() -> dict[str, str]:
-    """What the figures depend on."""
-    return {
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-        "processors": str(os.cpu_count()),
-        "congestion control": Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text(encoding="ascii").strip(),
-        **{each.name: _version(each.command) for each in CONTESTANTS if each.is_there()},
-    }
+def fitted(scenario: Scenario, descriptors: int) -> Scenario:
+    """The scenario with no more connections than the limit of descriptors allows a proxy to join."""
+    most = (descriptors - SPARE_DESCRIPTORS) // 2
+    if scenario.traffic.connections <= most:
+        return scenario
+    return replace(scenario, traffic=replace(scenario.traffic, connections=most))
 
 
-def _version(command: tuple[str, ...]) -> str:
-    said = subprocess.run([*command, "-vv"], capture_output=True, text=True, check=False, timeout=30).stdout.splitlines()
-    form = next((line for line in said if line.startswith("Form:")), "")
-    return " ".join([said[0] if said else "?", form]).strip()
+class Bench:
+    """One scenario with its farm and its sink; contestants are started as they are needed."""
+
+    def __init__(self, plan: Plan, scenario: Scenario, folder: Path, stack: ExitStack, step: Callable[[str], None]) -> None:
+        self.plan = plan
+        self.scenario = scenario
+        self.folder = folder
+        self.stack = stack
+        self.step = step
+        congestion = plan.network.own_ends
+        self.origins = stack.enter_context(
+            farm(scenario.server_count, scenario.octets, scenario.needs_own_servers, congestion, folder, plan.other_cores)
+        )
+        self.site = Site(self.origins.addresses, stack.enter_context(sink(folder, plan.other_cores)), scenario.is_logged)
+
+    def measured(self) -> Measured:
+        """All rounds of all contestants."""
+        settings: dict[str, float] = {}
+        all_series = [Series(each.name) for each in self.plan.contestants]
+        if self.scenario.traffic.kind == "idle":
+            self._rounds_from_fresh(all_series)
+        else:
+            settings = self._rounds(all_series)
+        traffic = self.scenario.traffic
+        return Measured(
+            name=self.scenario.name,
+            text=self.scenario.text,
+            unit=self.scenario.unit,
+            figure=self.scenario.figure,
+            family=self.scenario.family,
+            point=self.scenario.point,
+            load="wrk" if self._uses_wrk(self.scenario) else "own",
+            servers=f"{self.scenario.server_count} of {self.origins.kind}",
+            settings={**asdict(traffic), "is_logged": self.scenario.is_logged, **settings},
+            all_series=all_series,
+        )
+
+    def _rounds(self, all_series: list[Series]) -> dict[str, float]:
+        started = [self._started(contestant, self.stack) for contestant in self.plan.contestants]
+        settings: dict[str, float] = {}
+        if self.scenario.traffic.kind == "paced":
+            saturated = self._saturation(started)
+            settings = {"saturation": round(saturated), "rate": round(saturated * SATURATION_SHARE)}
+            self.scenario = replace(self.scenario, traffic=replace(self.scenario.traffic, rate=settings["rate"]))
+        for each in started:
+            self._drive(each.port, WARM_UP_S, self.scenario)
+        for number in range(self.plan.round_count):
+            for each, series in zip(started, all_series, strict=True):
+                self._tell(number, series)
+                before_s = each.program.cpu_s()
+                result = self._drive(each.port, self.plan.seconds, self.scenario)
+                used_s = each.program.cpu_s() - before_s
+                series.rounds.append(figures(self.scenario, result, used_s, each.program.resident_kib()))
+        return settings
+
+    def _rounds_from_fresh(self, all_series: list[Series]) -> None:
+        """A proxy keeps memory that it had once; so each round has a new one."""
+        for number in range(self.plan.round_count):
+            for contestant, series in zip(self.plan.contestants, all_series, strict=True):
+                self._tell(number, series)
+                with ExitStack() as stack:
+                    series.rounds.append(self._idle(self._started(contestant, stack)))
+
+    def _idle(self, contestant: Running) -> Figures:
+        """What the connections that are open add to a proxy that has served before."""
+        warm = replace(self.scenario, traffic=replace(self.scenario.traffic, kind="request", connections=WARM_CONNECTIONS))
+        self._drive(contestant.port, WARM_UP_S, warm)
+        before_kib = settled_kib(contestant.program)
+        before_s = contestant.program.cpu_s()
+        with self._generator(self._job(contestant.port, 0.0, self.scenario)) as program:
+            opened = int(program.line())
+            after_kib = settled_kib(contestant.program)
+            used_s = contestant.program.cpu_s() - before_s
+            program.release()
+            result = Result(**json.loads(program.line()))
+        told = figures(self.scenario, result, used_s, after_kib)
+        return replace(told, octets_per_connection=(after_kib - before_kib) * 1024 / max(1, opened))
+
+    def _saturation(self, started: list[Running]) -> float:
+        """Requests a second that HAProxy takes at most, ours where HAProxy is left out; the median of some rounds."""
+        by_name = {each.contestant.name: each for each in started}
+        chosen = by_name.get(REFERENCE) or by_name.get(OURS) or started[0]
+        closed = replace(self.scenario, traffic=replace(self.scenario.traffic, kind="request"), by_wrk=True)
+        rates = []
+        for _ in range(SATURATION_ROUNDS):
+            result = self._drive(chosen.port, max(WARM_UP_S, self.plan.seconds / 2), closed)
+            rates.append(result.done / result.seconds)
+        return statistics.median(rates)
+
+    def _started(self, contestant: Contestant, stack: ExitStack) -> Running:
+        return stack.enter_context(running(contestant, self.site, self.folder, self.plan.proxy_cores))
+
+    def _uses_wrk(self, scenario: Scenario) -> bool:
+        return scenario.by_wrk and wrk.is_there()
+
+    def _job(self, port: int, seconds: float, scenario: Scenario) -> Job:
+        return Job(port, seconds, scenario.server_count, self.plan.network.own_ends, scenario.traffic)
+
+    def _drive(self, port: int, seconds: float, scenario: Scenario) -> Result:
+        job = self._job(port, seconds, scenario)
+        if self._uses_wrk(scenario):
+            return wrk.drive(job, self.folder, self.plan.other_cores)
+        with self._generator(job) as program:
+            return Result(**json.loads(program.line()))
+
+    def _generator(self, job: Job) -> Program:
+        words = [sys.executable, "-m", "benchmarks.generator", json.dumps(asdict(job))]
+        return own_program("generator", words, self.folder, self.plan.other_cores)
+
+    def _tell(self, number: int, series: Series) -> None:
+        self.step(f"{self.scenario.name} {number + 1}/{self.plan.round_count}: {series.name}")
+
+
+def figures(scenario: Scenario, result: Result, used_s: float, resident_kib: int) -> Figures:
+    """The figures of one round."""
+    octets = result.octets + result.done * scenario.traffic.body_octets
+    work = octets / MIB if scenario.unit == "MiB" else float(result.done)
+    return Figures(
+        cpu_us=used_s * 1e6 / work if work else 0.0,
+        rate=work / result.seconds if result.seconds else 0.0,
+        p50_ms=result.latency_ms.get("p50", 0.0),
+        p99_ms=result.latency_ms.get("p99", 0.0),
+        p999_ms=result.latency_ms.get("p99.9", 0.0),
+        resident_kib=resident_kib,
+        failed=result.failed,
+        late_p99_ms=result.late_ms.get("p99", 0.0),
+    )
+
+
+def settled_kib(program: Program) -> int:
+    """Resident memory once it has stopped to change."""
+    deadline_s = time.monotonic() + SETTLE_PATIENCE_S
+    seen = [program.resident_kib()]
+    while time.monotonic() < deadline_s and (len(seen) < SETTLED_COUNT or len(set(seen[-SETTLED_COUNT:])) > 1):
+        time.sleep(SETTLED_PAUSE_S)
+        seen.append(program.resident_kib())
+    return seen[-1]
