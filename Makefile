@@ -17,7 +17,7 @@ INSTALLED := .venv/installed-$(FORM)
 EXTRAS = import sys, tomllib; table = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; \
 	print(*(line for extra in sys.argv[1:] for line in table[extra]), sep="\n")
 
-.PHONY: run test unit lint types bench soak fuzz clean
+.PHONY: run test unit lint types bench bench-micro soak fuzz clean
 .DELETE_ON_ERROR:
 
 run: $(INSTALLED)
@@ -36,8 +36,12 @@ types: .venv/extras $(INSTALLED)
 	.venv/bin/mypy
 
 # benchmarks/ is found in the checkout; it imports nothing of ours and starts what is installed.
-bench: $(INSTALLED)
-	.venv/bin/python -m benchmarks
+# BENCH holds words for it: make bench BENCH="--quick --scenario keepalive"
+bench: $(INSTALLED) .venv/extras-bench
+	.venv/bin/python -m benchmarks $(BENCH)
+
+bench-micro: $(INSTALLED) .venv/extras-bench
+	.venv/bin/python -P -m pytest -c benchmarks/micro/pytest.ini --rootdir benchmarks/micro benchmarks/micro
 
 # A million exchanges with servers and clients that break off at every point, and the figures; COUNT=... for another number.
 COUNT ?= 1000000
@@ -73,6 +77,11 @@ $(INSTALLED): $(SOURCES) | .venv/bin/python
 
 .venv/extras: pyproject.toml | .venv/bin/python
 	@.venv/bin/python -c '$(EXTRAS)' test lint > $@.txt
+	.venv/bin/pip install --quiet -r $@.txt
+	@touch $@
+
+.venv/extras-bench: pyproject.toml | .venv/bin/python
+	@.venv/bin/python -c '$(EXTRAS)' bench > $@.txt
 	.venv/bin/pip install --quiet -r $@.txt
 	@touch $@
 

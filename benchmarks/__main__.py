@@ -1,8 +1,6 @@
 """The command line of the benchmarks."""
 
 import argparse
-import asyncio
-import json
 import signal
 import sys
 from pathlib import Path
@@ -11,16 +9,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks import load, namespace, plots, report, results, rounds, scenarios
+from benchmarks import loadcommand, namespace, plots, report, results, rounds, scenarios
+from benchmarks.arguments import FAILED, FINE, INTERRUPTED, positive, seconds
 from benchmarks.contestants import CONTESTANTS
 from benchmarks.processes import cores
 
 # Columns of a table that goes to a file or a pipe.
 PLAIN_WIDTH = 128
-
-FINE = 0
-FAILED = 1
-INTERRUPTED = 130
 
 ROUNDS = 5
 SECONDS = 2.0
@@ -32,7 +27,7 @@ def main(words: list[str]) -> int:
     """Runs one of the two commands."""
     console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
     if words[:1] == ["load"]:
-        return _load(_load_arguments(words[1:]), console)
+        return loadcommand.main(words[1:], console)
     return _measure(_measure_arguments(words), console)
 
 
@@ -42,8 +37,8 @@ def _measure_arguments(words: list[str]) -> argparse.Namespace:
         description="What requests and octets cost the balancer and other proxies, in interleaved rounds, on loopback.",
         epilog="python -m benchmarks load URL: users click through a site (see 'load --help')",
     )
-    parser.add_argument("--rounds", type=_positive, help=f"rounds of each scenario ({ROUNDS}; {QUICK_ROUNDS} with --quick)")
-    parser.add_argument("--seconds", type=_seconds, help=f"length of one measurement ({SECONDS}; {QUICK_SECONDS} with --quick)")
+    parser.add_argument("--rounds", type=positive, help=f"rounds of each scenario ({ROUNDS}; {QUICK_ROUNDS} with --quick)")
+    parser.add_argument("--seconds", type=seconds, help=f"length of one measurement ({SECONDS}; {QUICK_SECONDS} with --quick)")
     parser.add_argument(
         "--scenario", choices=scenarios.names(), metavar="NAME", action="append", help="only this; may be repeated"
     )
@@ -57,37 +52,6 @@ def _measure_arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--show", type=Path, metavar="JSON", help="show an earlier result instead")
     parser.add_argument("--compare", type=Path, nargs=2, metavar="JSON", help="compare two earlier results instead")
     return parser.parse_args(words)
-
-
-def _load_arguments(words: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks load",
-        description="Users with cookie jars click the Seaside counter; every session that moved or was lost is reported.",
-    )
-    parser.add_argument("url", help="the counter, e.g. http://127.0.0.1:8080/seaside/examples/counter")
-    parser.add_argument("--users", type=_positive, default=50)
-    parser.add_argument("--clicks", type=_positive, default=1000, help="clicks in all (1000)")
-    parser.add_argument("--seconds", type=float, default=0.0, help="click for this time instead of a number of clicks")
-    parser.add_argument("--think", type=float, default=0.0, metavar="S", help="each user's pause between two clicks")
-    parser.add_argument("--close", action="store_true", help="a connection for each request")
-    parser.add_argument("--cookie", default="SEASIDE", help="the cookie that names the server")
-    parser.add_argument("--json", type=Path, help="write the report as JSON")
-    parser.add_argument("--yes", action="store_true", help="this site is mine: leave loopback")
-    return parser.parse_args(words)
-
-
-def _positive(word: str) -> int:
-    number = int(word)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expects a positive number (got {word})")
-    return number
-
-
-def _seconds(word: str) -> float:
-    number = float(word)
-    if number <= 0.0:
-        raise argparse.ArgumentTypeError(f"expects a positive number of seconds (got {word})")
-    return number
 
 
 def _progress(console: Console) -> Progress:
@@ -164,52 +128,10 @@ def _told(outcome: results.Outcome, arguments: argparse.Namespace, console: Cons
     return FINE
 
 
-def _load(arguments: argparse.Namespace, console: Console) -> int:
-    if not load.is_loopback(arguments.url):
-        console.print(f"[bold yellow]{arguments.url} is not this machine: the load goes to somebody's site.")
-        if not arguments.yes:
-            console.print("Say --yes if it is yours.")
-            return FAILED
-    plan = load.Plan(
-        url=arguments.url,
-        users=arguments.users,
-        clicks=arguments.clicks,
-        seconds=arguments.seconds,
-        think_s=arguments.think,
-        closes=arguments.close,
-        cookie=arguments.cookie,
-    )
-    with _progress(console) as progress:
-        task = progress.add_task("clicking", total=None if plan.seconds else plan.clicks)
-        report = asyncio.run(load.run(plan, lambda clicks: progress.update(task, completed=clicks)))
-    _print_report(report, console)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(report.as_dict(), indent=1), encoding="utf-8")
-    return FINE if report.is_clean else FAILED
-
-
-def _print_report(report: load.Report, console: Console) -> None:
-    rate = report.clicks / report.seconds if report.seconds else 0.0
-    done = f"{report.users} users, {report.clicks} clicks, {report.requests} requests"
-    console.print(f"{done} in {report.seconds:.1f} s: {rate:.0f} clicks/s")
-    console.print("latency of a click in ms: " + "  ".join(f"{name} {value}" for name, value in report.latency_ms.items()))
-    console.print(
-        "sessions begun by server: " + "  ".join(f"{name or 'none'} {count}" for name, count in report.servers.items())
-    )
-    for name, count in report.errors.items():
-        console.print(f"[red]{count} x {name}")
-    for what, sessions in (("lost", report.lost), ("moved", report.moved)):
-        for each in sessions:
-            console.print(
-                f"[bold red]session {what}: user {each.user} at {each.at_s:.2f} s, count {each.found} "
-                f"instead of {each.expected}, cookie {each.cookie_before or '-'} -> {each.cookie_after or '-'}"
-            )
-    if report.is_clean:
-        console.print("[green]no error, no session moved, none lost")
-
-
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Both end it the same way: what was started is ended first. A shell's background job would ignore SIGINT.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:

@@ -2,7 +2,7 @@
 
     python -m benchmarks.farm PORT COUNT CONGESTION
 
-Server N of COUNT listens on 127.0.X.Y:PORT (see `address_of`). Prints a line when all listen, and serves until its standard input
+Server N of COUNT listens on 127.0.X.Y:PORT (see `address_of`). Prints a line when all listen; serves until its standard input
 ends. Requests are answered by the row of their path below; bodies of requests are read and dropped; connections are kept unless
 the request says close. The sink of log lines is `python -m benchmarks.sink`.
 """

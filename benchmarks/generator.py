@@ -242,7 +242,7 @@ class Load:
             self._idle()
         else:
             self._closed_loop()
-        self.result.seconds = time.perf_counter() - started_s
+        self.result.seconds = self.result.seconds or time.perf_counter() - started_s
         self.result.latency_ms = percentiles(self.latencies_s)
         for user in self.everyone:
             user.drop()
@@ -320,21 +320,19 @@ class Pacer:
     def __init__(self, load: Load) -> None:
         self.load = load
         self.period_s = 1.0 / load.job.traffic.rate
-        libc = ctypes.CDLL(None, use_errno=True)
-        self.timer: int = libc.timerfd_create(self.CLOCK_MONOTONIC, self.NONBLOCKING)
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        self.timer: int = self.libc.timerfd_create(self.CLOCK_MONOTONIC, self.NONBLOCKING)
         if self.timer < 0:
             raise OSError(ctypes.get_errno(), "timerfd_create")
-        period_ns = max(1, int(self.period_s * 1e9))
-        seconds, rest_ns = divmod(period_ns, 1_000_000_000)
-        if libc.timerfd_settime(self.timer, 0, struct.pack("qqqq", seconds, rest_ns, seconds, rest_ns), None) != 0:
-            raise OSError(ctypes.get_errno(), "timerfd_settime")
         self.late_s: list[float] = []
 
     def run(self) -> None:
         """Opens the connections, then paces, then waits for the last answers."""
         load = self.load
+        _go_first()
         self._open()
         load.poller.register(self.timer, select.EPOLLIN)
+        self._arm()
         free = list(load.everyone)
         due: deque[float] = deque()
         start_s = time.perf_counter()
@@ -356,9 +354,16 @@ class Pacer:
                 elif (over := load.answered(fileno, events)) is not None:
                     free.append(over[0])
                     busy -= 1
+        load.result.seconds = time.perf_counter() - start_s
         load.result.failed += busy + len(due)
         load.result.late_ms = percentiles(self.late_s)
         os.close(self.timer)
+
+    def _arm(self) -> None:
+        """From now on the timer fires when a request is due."""
+        seconds, rest_ns = divmod(max(1, int(self.period_s * 1e9)), 1_000_000_000)
+        if self.libc.timerfd_settime(self.timer, 0, struct.pack("qqqq", seconds, rest_ns, seconds, rest_ns), None) != 0:
+            raise OSError(ctypes.get_errno(), "timerfd_settime")
 
     def _open(self) -> None:
         """One request on each connection, which nobody counts."""
@@ -370,6 +375,14 @@ class Pacer:
             waiting -= sum(load.answered(*event) is not None for event in load.poller.poll(POLL_S))
         load.latencies_s.clear()
         load.result = Result()
+
+
+def _go_first() -> None:
+    """Runs before the servers with which it shares a processor, where that is allowed; else lateness tells how it went."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(os.sched_get_priority_min(os.SCHED_RR)))
+    except PermissionError:
+        return
 
 
 def from_json(text: str) -> Job:

@@ -38,7 +38,7 @@ def describe(balancer: Sequence[str]) -> dict[str, str]:
     }
     for program, words in VERSION_WORDS.items():
         path = find(program)
-        found[program] = _said([path, *words], r"version:? ?(nginx/\S+|\S+)|^wrk (\S+)") if path else "not installed"
+        found[program] = _said([path, *words], r"\A.*?(?:version:?|wrk) (\S+)") if path else "not installed"
     for library in LIBRARIES:
         found[library] = metadata.version(library)
     return found

@@ -18,7 +18,7 @@ def scenario_table(measured: Measured) -> Table:
     title = f"{measured.name}: {measured.text} ({measured.load} load, {measured.servers})"
     table = Table(title=title, title_justify="left")
     is_idle = measured.figure == "octets_per_connection"
-    columns = ["proxy", f"CPU us/{measured.unit}", "least..most", f"ratio to {REFERENCE}", f"{measured.unit}s/s"]
+    columns = ["proxy", f"CPU us/{measured.unit}", "least..most", f"ratio to {REFERENCE}", f"{measured.unit}/s"]
     columns += ["p50 ms", "p99 ms", "p99.9 ms", "RSS MiB", "failed"]
     columns += ["octets/connection"] if is_idle else []
     for heading in columns:

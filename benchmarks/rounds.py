@@ -1,7 +1,7 @@
 """Interleaved rounds: A B C A B C ..., so that a machine whose speed drifts drifts for all alike.
 
-Each scenario starts its servers, its sink and all contestants anew, warms each up, and measures them in turns. The figure is the
-CPU time per unit of work of the proxy's processes, from the kernel's accounting.
+Each scenario starts its servers, its sink and all contestants anew, warms each up, and measures them in turns. CPU time is that
+of the proxy's processes, from the kernel's accounting.
 """
 
 import json
@@ -118,7 +118,7 @@ class Bench:
             settings = {"saturation": round(saturated), "rate": round(saturated * SATURATION_SHARE)}
             self.scenario = replace(self.scenario, traffic=replace(self.scenario.traffic, rate=settings["rate"]))
         for each in started:
-            self._drive(each.port, WARM_UP_S, self.scenario)
+            self._drive(each.port, self._warm_up_s, self.scenario)
         for number in range(self.plan.round_count):
             for each, series in zip(started, all_series, strict=True):
                 self._tell(number, series)
@@ -139,7 +139,7 @@ class Bench:
     def _idle(self, contestant: Running) -> Figures:
         """What the connections that are open add to a proxy that has served before."""
         warm = replace(self.scenario, traffic=replace(self.scenario.traffic, kind="request", connections=WARM_CONNECTIONS))
-        self._drive(contestant.port, WARM_UP_S, warm)
+        self._drive(contestant.port, self._warm_up_s, warm)
         before_kib = settled_kib(contestant.program)
         before_s = contestant.program.cpu_s()
         with self._generator(self._job(contestant.port, 0.0, self.scenario)) as program:
@@ -155,12 +155,16 @@ class Bench:
         """Requests a second that HAProxy takes at most, ours where HAProxy is left out; the median of some rounds."""
         by_name = {each.contestant.name: each for each in started}
         chosen = by_name.get(REFERENCE) or by_name.get(OURS) or started[0]
-        closed = replace(self.scenario, traffic=replace(self.scenario.traffic, kind="request"), by_wrk=True)
+        closed = replace(self.scenario, traffic=replace(self.scenario.traffic, kind="request"))
         rates = []
         for _ in range(SATURATION_ROUNDS):
-            result = self._drive(chosen.port, max(WARM_UP_S, self.plan.seconds / 2), closed)
+            result = self._drive(chosen.port, max(self._warm_up_s, self.plan.seconds / 2), closed)
             rates.append(result.done / result.seconds)
         return statistics.median(rates)
+
+    @property
+    def _warm_up_s(self) -> float:
+        return min(WARM_UP_S, self.plan.seconds)
 
     def _started(self, contestant: Contestant, stack: ExitStack) -> Running:
         return stack.enter_context(running(contestant, self.site, self.folder, self.plan.proxy_cores))

@@ -85,9 +85,7 @@ def _table() -> tuple[Scenario, ...]:
         for point in SERVER_POINTS
     )
     return (
-        Scenario(
-            "bare", "small GET on kept connections, one header line, no cookie asked or set before", Traffic(), by_wrk=True
-        ),
+        Scenario("bare", "small GET on kept connections, our cookie and nothing else", Traffic(is_sticky=True), by_wrk=True),
         Scenario("keepalive", "clicks: a browser's 14 header lines and cookies, kept connections, sticky", CLICKS, by_wrk=True),
         Scenario("keepalive-nolog", "clicks, nothing is logged", CLICKS, by_wrk=True, is_logged=False),
         Scenario("first-visit", "a browser's lines without our cookie: it is inserted", Traffic(has_browser=True), by_wrk=True),

@@ -125,7 +125,7 @@ def test_no_file_is_too_long_to_be_read_in_one_go(folder: str) -> None:
 
 
 def test_every_imported_library_is_declared() -> None:
-    for folder, extras in (("balancer", ()), ("benchmarks", ()), ("tests", ("test", "lint"))):
+    for folder, extras in (("balancer", ()), ("benchmarks", ("bench",)), ("tests", ("test", "lint"))):
         declared = names_of(PROJECT["dependencies"])
         for extra in extras:
             declared |= names_of(PROJECT["optional-dependencies"][extra])
