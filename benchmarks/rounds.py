@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from benchmarks import machine, namespace, wrk
+from benchmarks import likeness, machine, namespace, wrk
 from benchmarks.contestants import OURS, REFERENCE, Contestant, Running, Site, running
 from benchmarks.generator import Job, Result
 from benchmarks.origins import farm, own_program, sink
@@ -88,7 +88,8 @@ class Bench:
         self.origins = stack.enter_context(
             farm(scenario.server_count, scenario.octets, scenario.needs_own_servers, congestion, folder, plan.other_cores)
         )
-        self.site = Site(self.origins.addresses, stack.enter_context(sink(folder, plan.other_cores)), scenario.is_logged)
+        self.sink = stack.enter_context(sink(folder, plan.other_cores))
+        self.site = Site(self.origins.addresses, self.sink.port, scenario.is_logged)
 
     def measured(self) -> Measured:
         """All rounds of all contestants."""
@@ -117,7 +118,7 @@ class Bench:
         settings: dict[str, float] = {}
         if self.scenario.traffic.kind == "paced":
             saturated = self._saturation(started)
-            settings = {"saturation": round(saturated), "rate": round(saturated * SATURATION_SHARE)}
+            settings = {"saturation": round(saturated), "rate": max(1, round(saturated * SATURATION_SHARE))}
             self.scenario = replace(self.scenario, traffic=replace(self.scenario.traffic, rate=settings["rate"]))
         for each in started:
             self._warm_up(each, self.scenario)
@@ -169,7 +170,9 @@ class Bench:
             self._drive(contestant.port, self.plan.warm_up_s, scenario)
 
     def _started(self, contestant: Contestant, stack: ExitStack) -> Running:
-        return stack.enter_context(running(contestant, self.site, self.folder, self.plan.proxy_cores))
+        started = stack.enter_context(running(contestant, self.site, self.folder, self.plan.proxy_cores))
+        likeness.check(started, self.site, self.sink)
+        return started
 
     def _uses_wrk(self, scenario: Scenario) -> bool:
         return scenario.by_wrk and wrk.is_there()
