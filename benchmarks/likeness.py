@@ -1,7 +1,7 @@
 """Looks, before anything is measured, whether a proxy does what all are to do alike: a proxy that does less would win.
 
-A first visit gets the cookie of a server; a visit with that cookie gets no other; each is logged where the site logs, and nothing
-is where it does not.
+A first visit gets the cookie of a server; a visit with that cookie gets no other. Each is logged where the site logs, and
+nothing is where it does not.
 """
 
 import re
