@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks import loadcommand, namespace, plots, report, results, rounds, scenarios
+from benchmarks import namespace, plots, report, results, rounds, scenarios
 from benchmarks.arguments import FAILED, FINE, INTERRUPTED, positive, seconds
 from benchmarks.contestants import CONTESTANTS
 from benchmarks.processes import cores
@@ -19,6 +19,7 @@ PLAIN_WIDTH = 128
 
 ROUNDS = 5
 SECONDS = 2.0
+WARM_UP_S = 0.3
 QUICK_ROUNDS = 1
 QUICK_SECONDS = 0.3
 
@@ -27,6 +28,8 @@ def main(words: list[str]) -> int:
     """Runs one of the two commands."""
     console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
     if words[:1] == ["load"]:
+        from benchmarks import loadcommand  # with aiohttp, which the other command does without
+
         return loadcommand.main(words[1:], console)
     return _measure(_measure_arguments(words), console)
 
@@ -104,6 +107,7 @@ def _measured(arguments: argparse.Namespace, console: Console) -> results.Outcom
         contestants=[each for each in wanted if each.is_there()],
         round_count=arguments.rounds or (QUICK_ROUNDS if arguments.quick else ROUNDS),
         seconds=arguments.seconds or (QUICK_SECONDS if arguments.quick else SECONDS),
+        warm_up_s=0.0 if arguments.quick else WARM_UP_S,
         network=namespace.enter(),
         proxy_cores=proxy_cores,
         other_cores=other_cores,

@@ -171,7 +171,13 @@ REFERENCE: Final = "haproxy"
 OBVIOUS: Final = "aiohttp"
 
 CONTESTANTS: Final[tuple[Contestant, ...]] = (
-    Contestant(OURS, sys.executable, _balancer, differs="connections to servers are kept across connections of clients"),
+    Contestant(
+        OURS,
+        sys.executable,
+        _balancer,
+        differs="connections to servers are kept across connections of clients; an answer with the cookie says `cache-control: "
+        "private` (HAProxy 2.6 says so only of answers with freshness or a validator)",
+    ),
     Contestant(REFERENCE, "haproxy", _haproxy, ("nbthread 1",)),
     Contestant(
         "haproxy reuse always",

@@ -52,11 +52,24 @@ def farm(
         yield Farm(addresses, "uvloop")
 
 
+class Sink:
+    """The syslog that runs."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.port = int(program.line())
+
+    def count(self) -> int:
+        """How many lines have come."""
+        self.program.ask()
+        return int(self.program.line())
+
+
 @contextmanager
-def sink(folder: Path, on_cores: set[int]) -> Iterator[int]:
-    """The UDP port of the syslog for the length of a `with`."""
+def sink(folder: Path, on_cores: set[int]) -> Iterator[Sink]:
+    """The syslog for the length of a `with`."""
     with own_program("sink", [sys.executable, "-m", "benchmarks.sink"], folder, on_cores) as program:
-        yield int(program.line())
+        yield Sink(program)
 
 
 def own_program(name: str, words: list[str], folder: Path, on_cores: set[int]) -> Program:

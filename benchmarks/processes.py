@@ -104,6 +104,12 @@ class Program:
             raise RuntimeError(f"{self.name} ended with {self.process.returncode}: {self.said()}")
         return line.decode("utf-8")
 
+    def ask(self) -> None:
+        """Sends it an empty line, to which it answers with one of its own."""
+        pipe = _pipe(self.process.stdin)
+        pipe.write(b"\n")
+        pipe.flush()
+
     def release(self) -> None:
         """Ends its standard input, for which it may wait."""
         _pipe(self.process.stdin).close()

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from benchmarks import machine, namespace, wrk
+from benchmarks import likeness, machine, namespace, wrk
 from benchmarks.contestants import OURS, REFERENCE, Contestant, Running, Site, running
 from benchmarks.generator import Job, Result
 from benchmarks.origins import farm, own_program, sink
@@ -23,7 +23,7 @@ from benchmarks.processes import Program
 from benchmarks.results import Figures, Measured, Outcome, Series
 from benchmarks.scenarios import MIB, SATURATION_SHARE, Scenario
 
-WARM_UP_S: Final = 0.3
+SATURATION_S_MIN: Final = 0.3
 WARM_CONNECTIONS: Final = 64
 SATURATION_ROUNDS: Final = 3
 # An idle load needs two descriptors a connection in the proxy, and some for the rest.
@@ -41,6 +41,7 @@ class Plan:
     contestants: list[Contestant]
     round_count: int
     seconds: float
+    warm_up_s: float
     network: namespace.Network
     proxy_cores: set[int]
     other_cores: set[int]
@@ -52,6 +53,7 @@ def run(plan: Plan, step: Callable[[str], None]) -> Outcome:
     settings = {
         "rounds": plan.round_count,
         "seconds": plan.seconds,
+        "warm_up_s": plan.warm_up_s,
         "proxy_cores": sorted(plan.proxy_cores),
         "other_cores": sorted(plan.other_cores),
         "congestion_control": str(plan.network),
@@ -86,7 +88,8 @@ class Bench:
         self.origins = stack.enter_context(
             farm(scenario.server_count, scenario.octets, scenario.needs_own_servers, congestion, folder, plan.other_cores)
         )
-        self.site = Site(self.origins.addresses, stack.enter_context(sink(folder, plan.other_cores)), scenario.is_logged)
+        self.sink = stack.enter_context(sink(folder, plan.other_cores))
+        self.site = Site(self.origins.addresses, self.sink.port, scenario.is_logged)
 
     def measured(self) -> Measured:
         """All rounds of all contestants."""
@@ -115,10 +118,10 @@ class Bench:
         settings: dict[str, float] = {}
         if self.scenario.traffic.kind == "paced":
             saturated = self._saturation(started)
-            settings = {"saturation": round(saturated), "rate": round(saturated * SATURATION_SHARE)}
+            settings = {"saturation": round(saturated), "rate": max(1, round(saturated * SATURATION_SHARE))}
             self.scenario = replace(self.scenario, traffic=replace(self.scenario.traffic, rate=settings["rate"]))
         for each in started:
-            self._drive(each.port, self._warm_up_s, self.scenario)
+            self._warm_up(each, self.scenario)
         for number in range(self.plan.round_count):
             for each, series in zip(started, all_series, strict=True):
                 self._tell(number, series)
@@ -139,7 +142,7 @@ class Bench:
     def _idle(self, contestant: Running) -> Figures:
         """What the connections that are open add to a proxy that has served before."""
         warm = replace(self.scenario, traffic=replace(self.scenario.traffic, kind="request", connections=WARM_CONNECTIONS))
-        self._drive(contestant.port, self._warm_up_s, warm)
+        self._warm_up(contestant, warm)
         before_kib = settled_kib(contestant.program)
         before_s = contestant.program.cpu_s()
         with self._generator(self._job(contestant.port, 0.0, self.scenario)) as program:
@@ -158,16 +161,18 @@ class Bench:
         closed = replace(self.scenario, traffic=replace(self.scenario.traffic, kind="request"))
         rates = []
         for _ in range(SATURATION_ROUNDS):
-            result = self._drive(chosen.port, max(self._warm_up_s, self.plan.seconds / 2), closed)
+            result = self._drive(chosen.port, max(SATURATION_S_MIN, self.plan.seconds / 2), closed)
             rates.append(result.done / result.seconds)
         return statistics.median(rates)
 
-    @property
-    def _warm_up_s(self) -> float:
-        return min(WARM_UP_S, self.plan.seconds)
+    def _warm_up(self, contestant: Running, scenario: Scenario) -> None:
+        if self.plan.warm_up_s:
+            self._drive(contestant.port, self.plan.warm_up_s, scenario)
 
     def _started(self, contestant: Contestant, stack: ExitStack) -> Running:
-        return stack.enter_context(running(contestant, self.site, self.folder, self.plan.proxy_cores))
+        started = stack.enter_context(running(contestant, self.site, self.folder, self.plan.proxy_cores))
+        likeness.check(started, self.site, self.sink)
+        return started
 
     def _uses_wrk(self, scenario: Scenario) -> bool:
         return scenario.by_wrk and wrk.is_there()

@@ -21,7 +21,7 @@ SERVER_POINTS: Final = (2, 10, 100, 1000)
 IDLE_CONNECTIONS: Final = 8000
 
 # What --quick makes of them: enough to see that everything works, too little to measure.
-QUICK_POINTS_MAX: Final = 100
+QUICK_POINTS: Final = {"connections": (10, 100), "servers": (2, 100)}
 QUICK_IDLE_CONNECTIONS: Final = 400
 
 
@@ -145,7 +145,9 @@ def names() -> list[str]:
 def chosen(wanted: list[str], is_quick: bool) -> list[Scenario]:
     """The scenarios of these names, all without names; smaller ones for a quick run."""
     found = [each for each in SCENARIOS if not wanted or each.name in wanted or each.family in wanted]
-    return [_quick(each) for each in found if each.point <= QUICK_POINTS_MAX] if is_quick else found
+    if not is_quick:
+        return found
+    return [_quick(each) for each in found if not each.family or each.point in QUICK_POINTS[each.family]]
 
 
 def _quick(scenario: Scenario) -> Scenario:

@@ -2,9 +2,11 @@
 
     python -m benchmarks.sink
 
-Prints its port, and serves until its standard input ends. It reads each datagram as it comes, as a syslog does.
+Prints its port, tells how many lines have come whenever a line comes on its standard input, and serves until that ends. It
+reads each datagram as it comes, as a syslog does.
 """
 
+import os
 import select
 import socket
 import sys
@@ -25,13 +27,18 @@ def main() -> None:
     poller = select.epoll()
     poller.register(sink, select.EPOLLIN)
     poller.register(sys.stdin, select.EPOLLIN)
+    count = 0
     while True:
         for fileno, _events in poller.poll():
             if fileno != sink.fileno():
-                return
+                if not os.read(fileno, LINE_OCTETS):
+                    return
+                print(count, flush=True)
+                continue
             try:
                 while True:
                     sink.recv_into(buffer)
+                    count += 1
             except BlockingIOError:
                 continue
 

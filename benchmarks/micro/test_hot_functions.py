@@ -1,4 +1,4 @@
-"""What the functions cost that every request passes: `make bench-micro`. Each asserts its result, so that it measures work done.
+"""What the functions cost that every request passes: `make bench-micro`. Each asserts its result, so it measures work done.
 
 Calls come from interpreted code, which adds about 0.05 us that a request does not pay.
 """
