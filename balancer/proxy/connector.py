@@ -60,6 +60,7 @@ class Attempt(Connecting):
                     exchange.connected(side)
                 except Exception as error:  # noqa: BLE001 - an edge: one fault ends one connection
                     exchange.crash(error)
+                    side.abort()
         except OSError as error:
             exchange = self.exchange
             if exchange is not None:
@@ -69,6 +70,7 @@ class Attempt(Connecting):
             exchange = self.exchange
             if exchange is not None:
                 self.exchange = None
+                exchange.connecting = None
                 exchange.crash(error)
         finally:
             if sock is not None:
