@@ -227,7 +227,7 @@ def hold(stage: Stage, name: str, row: Row, method: str) -> None:
     (line,) = seen.lines
     assert (seen.status, seen.ends) == (row.status, row.ends), seen
     assert (line.status, line.flags) == (row.status, row.flags), seen
-    # A server that resets what it has just accepted may do so before the connect is seen to have come through: then it is a retry.
+    # A server may reset what it has just accepted before the connect is seen to have come through: then it is a retry.
     assert line.retries == row.retries or row.section == "resetting", seen
     if row.status == 200 and row.ends == WHOLE:
         assert seen.body == f"answer to {target}".encode(), seen

@@ -7,8 +7,8 @@ from records import KeptEvents, backend_record, images, living_backend, server_r
 
 from balancer import model
 from balancer.backend.backend import ASSIGNED, NO_SERVER, QUEUED, Backend, Request
-from balancer.backend.health import announce
 from balancer.backend.server import MAINT, Server
+from balancer.backend.transitions import announce
 
 
 class FakeRequest(Request):

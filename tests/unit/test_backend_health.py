@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Final, cast
 
 import pytest
-from records import KeptEvents, backend_record, cookie_record, frontend_record, images, server_record
+from records import FakeVisit, KeptEvents, backend_record, cookie_record, frontend_record, images, server_record
 
 from balancer import model
 from balancer.backend import analysis, operate
@@ -344,7 +344,7 @@ def test_balancing_follows_the_share() -> None:
     scene.check("a", "+---++")
     chosen = []
     for _ in range(170):
-        server = scene.backend().algorithm.next(None)
+        server = scene.backend().algorithm.next(FakeVisit())
         assert server is not None
         chosen.append(server.name)
     assert 9 <= chosen.count("a") <= 11  # one to sixteen
