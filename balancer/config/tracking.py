@@ -4,12 +4,15 @@ A chain of tracking servers must end at a server with a check; HAProxy's words f
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from balancer.config.checks import check_steps, session_notice
 from balancer.config.drafts import ProxyDraft, ServerLine
 from balancer.config.findings import Report
 from balancer.config.keywords import nearest, suggestion
-from balancer.model import CheckExpect
+from balancer.model import CheckExpect, CheckStep
+
+NOT_FOUND: Final = 404
 
 
 def full_name(track: str, proxy: ProxyDraft) -> str:
@@ -71,6 +74,20 @@ def remark_on_checks(proxy: ProxyDraft, report: Report) -> None:
             f"{proxy.label()} '{proxy.name}' : the request of the 'option httpchk' in 'defaults' is gone with the first "
             "'http-check' rule of the section : 'OPTIONS / HTTP/1.0' is sent; repeat 'option httpchk' here",
         )
-    notice = session_notice(check_steps(settings))
+    steps = check_steps(settings)
+    if settings.disables_on_404 and any(_awaits_404(step) for step in steps):
+        report.warning(
+            proxy.origin,
+            f"{proxy.label()} '{proxy.name}' : 'http-check disable-on-404' goes before 'http-check expect status 404' : each "
+            "good answer takes its server out of balancing",
+        )
+    notice = session_notice(steps)
     if notice:
         report.notice(proxy.origin, f"{proxy.label()} '{proxy.name}' : a check by {notice}")
+
+
+def _awaits_404(step: CheckStep) -> bool:
+    """Whether the answer that takes a server out of balancing is the one that is expected of it."""
+    if not isinstance(step, CheckExpect) or step.is_negated:
+        return False
+    return any(low <= NOT_FOUND <= high for low, high in step.ranges)

@@ -148,6 +148,11 @@ WARNED: Final = (
         "hiding headers or body at the end of the version string is deprecated",
     ),
     (("option httpchk GET /", "http-check send hdr Content-Length 5"), "", "the field 'Content-Length' is left out"),
+    (
+        ("option httpchk GET /", "http-check disable-on-404", "http-check expect status 200,404"),
+        "",
+        "each good answer takes its server out of balancing",
+    ),
     (("option httpchk",), "", "OPTIONS is answered 501 by Seaside's web servers"),
     (("option httpchk GET /seaside/examples/counter",), "", "opens a session in the image at each check"),
 )
