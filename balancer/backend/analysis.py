@@ -6,7 +6,7 @@ passes. What counts as an error is a table, HAProxy's: layer 4 looks at connects
 
 from typing import Final
 
-from balancer.backend.server import OBSERVES_LAYER4, OBSERVES_LAYER7
+from balancer.backend.server import OBSERVES_LAYER4, OBSERVES_LAYER7, Server
 
 CONNECTED: Final = 0
 NOT_CONNECTED: Final = 1
@@ -38,6 +38,12 @@ MEANINGS: Final[dict[int, tuple[int, ...]]] = {
 }
 # Server errors that are answers all the same.
 HARMLESS_STATUSES: Final = (501, 505)
+
+
+def tell(server: Server | None, sight: int) -> None:
+    """Tells what was met at a server, where `observe` wants to know."""
+    if server is not None and server.observes and server.observer is not None:
+        server.observer.saw(server, sight)
 
 
 def of_status(status: int) -> int:

@@ -64,6 +64,8 @@ class Backend:
         if config.allbackups:
             self.all_backups = order_of(config.balance, self.backups, self.servers)
         self.follows_load: bool = self.algorithm.follows_load
+        for server in self.servers:
+            server.keeps_weight = self.algorithm.is_static
         cookie = config.cookie
         self.persistence: Persistence | None = None
         if cookie is not None:
@@ -135,7 +137,7 @@ class Backend:
         if server is not request.avoid:
             server.counters.selected += 1
             self.counters.selected += 1
-        if server.maxconn and (server.queue.length or server.served >= server.maxconn):
+        if server.slots_max and (server.queue.length or server.served >= server.slots_max):
             # A hash names one server, full or not.
             if server.is_queue_full():
                 return NO_ROOM
@@ -186,12 +188,16 @@ class Backend:
             self._take(waiter, server, now)
             waiter.slot_offered(server)
 
-    def server_changed(self, server: Server, was_up: bool, now: float) -> None:
-        """Brings order, queues and sums up to date after a transition or a new weight."""
+    def order_changed(self, server: Server) -> None:
+        """Tells the order that the server stands in that its state or weight is another."""
         if not server.is_backup:
             self.algorithm.changed(server)
         elif self.all_backups is not None:
             self.all_backups.changed(server)
+
+    def server_changed(self, server: Server, was_up: bool, now: float) -> None:
+        """Brings order, queues and sums up to date after a transition or a new weight."""
+        self.order_changed(server)
         is_up = server.is_up()
         if is_up != was_up:
             server.state_changed(now, was_up)

@@ -85,6 +85,5 @@ def _take_along(server: Server) -> None:
     """Who tracks a server that starts in maintenance is out as well."""
     for backend, tracker in server.trackers:
         tracker.admin_state |= MAINT_VIA
-        if not tracker.is_backup:
-            backend.algorithm.changed(tracker)
+        backend.order_changed(tracker)
         _take_along(tracker)

@@ -69,8 +69,11 @@ class Checks(Observer):
     async def _watch(self, backend: Backend, server: Server, delay_s: float) -> None:
         await asyncio.sleep(delay_s)
         while True:
-            if not server.is_in_maintenance():
-                await self._check(backend, server)
+            try:
+                if not server.is_in_maintenance():
+                    await self._check(backend, server)
+            except Exception as error:  # noqa: BLE001 - the top of a task: one fault must not end the checks of a server
+                self.events.event(model.ALERT, backend.name, f"the check of {server!r}: {error!r}")
             await self._pause(server)
 
     async def _check(self, backend: Backend, server: Server) -> None:

@@ -73,6 +73,7 @@ class Server:
         self.health: int = config.rise_count
         self.state: int = RUNNING
         self.warm_step: int = WEIGHT_SCALE  # of WEIGHT_SCALE: how much of its weight it has while it is STARTING
+        self.keeps_weight: bool = False  # under an algorithm that cannot let it grow
         self.tracked: Server | None = None
         self.trackers: list[tuple[Backend, Server]] = []
         self.observes: int = OBSERVED[config.observe] if config.check else OBSERVES_NOTHING
@@ -239,7 +240,8 @@ class Server:
             self.warm_step = WEIGHT_SCALE
             self.slots_max = self.maxconn
             return True
-        self.warm_step = (WEIGHT_SCALE * since_s + slowstart_s) // slowstart_s
+        if not self.keeps_weight:
+            self.warm_step = (WEIGHT_SCALE * since_s + slowstart_s) // slowstart_s
         if self.maxconn:
             self.slots_max = max(1, self.maxconn * (100 * since_s // slowstart_s) // 100)
         return False

@@ -92,7 +92,7 @@ class Answer:
                 self.server_is_done = True
                 exchange.client.send_end()
         elif body is None:
-            exchange.saw(analysis.CLOSED if was_orderly else analysis.READ_ERROR)
+            analysis.tell(exchange.target, analysis.CLOSED if was_orderly else analysis.READ_ERROR)
             exchange.finish(phases.SERVER_ABORT, now)
         elif was_orderly and body.end_of_stream():
             self._complete(now)
@@ -146,7 +146,7 @@ class Answer:
                 self.pending = b""
                 self.head = head
                 exchange.answered_at = now
-                exchange.saw(analysis.of_status(head.status))
+                analysis.tell(exchange.target, analysis.of_status(head.status))
                 if exchange.phase is phases.DONE:
                     return  # that was one error too many, and the sessions of the server ended with it
                 if head.status == 101:
@@ -164,7 +164,7 @@ class Answer:
 
     def _refuse(self, now: float) -> None:
         """What came is no head of an answer."""
-        self.exchange.saw(analysis.BAD_HEAD)
+        analysis.tell(self.exchange.target, analysis.BAD_HEAD)
         self.exchange.finish(phases.PROXY, now)
 
     def _pass_interim(self, head: ResponseHead) -> None:

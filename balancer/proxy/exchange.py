@@ -201,7 +201,7 @@ class Exchange(Request):
         self.channel = channel
         if self.connected_at < 0.0:
             self.connected_at = now
-        self.saw(analysis.CONNECTED)
+        analysis.tell(self.target, analysis.CONNECTED)
         self.enter(phases.HEADERS)
         self.written_before = channel.written_octets
         channel.use_count += 1
@@ -236,7 +236,7 @@ class Exchange(Request):
             self.finish(phases.RESOURCE if is_resource else phases.SERVER_ABORT, now)
             return
         self.failures += 1
-        self.saw(analysis.NOT_CONNECTED)
+        analysis.tell(self.target, analysis.NOT_CONNECTED)
         if self.phase is phases.DONE:
             return  # that was one error too many, and the sessions of the server ended with it
         config = self.backend.config
@@ -317,12 +317,6 @@ class Exchange(Request):
         self.held = []
         self.held_octets = 0
 
-    def saw(self, sight: int) -> None:
-        """Tells what was met at the server, where `observe` wants to know."""
-        server = self.target
-        if server is not None and server.observes and server.observer is not None:
-            server.observer.saw(server, sight)
-
     # --- time --------------------------------------------------------------------------------------------------------
 
     def arm(self, now: float) -> None:
@@ -347,7 +341,7 @@ class Exchange(Request):
             self.finish(phases.CLIENT_TIMEOUT, now)
         else:
             if phase is phases.HEADERS:
-                self.saw(analysis.READ_TIMEOUT)
+                analysis.tell(self.target, analysis.READ_TIMEOUT)
             self.finish(phases.SERVER_TIMEOUT, now)
 
     # --- what the two sides report -----------------------------------------------------------------------------------
@@ -420,7 +414,7 @@ class Exchange(Request):
             self.services.wheel.set(self.client, now + limit if limit else 0.0)
             self.connecting = self.services.connect(self, self.target)
             return
-        self.saw(analysis.CLOSED if was_orderly else analysis.READ_ERROR)
+        analysis.tell(self.target, analysis.CLOSED if was_orderly else analysis.READ_ERROR)
         self.finish(phases.SERVER_ABORT, now)
 
     # --- the end -----------------------------------------------------------------------------------------------------

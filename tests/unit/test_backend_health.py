@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Final, cast
 
 import pytest
-from records import FakeVisit, KeptEvents, backend_record, cookie_record, frontend_record, images, server_record
+from records import KeptEvents, backend_record, cookie_record, frontend_record, images, server_record
 
 from balancer import model
 from balancer.backend import analysis, operate
@@ -344,10 +344,18 @@ def test_balancing_follows_the_share() -> None:
     scene.check("a", "+---++")
     chosen = []
     for _ in range(170):
-        server = scene.backend().algorithm.next(FakeVisit())
+        server = scene.backend().algorithm.next(Request())
         assert server is not None
         chosen.append(server.name)
     assert 9 <= chosen.count("a") <= 11  # one to sixteen
+
+
+@pytest.mark.parametrize(("balance", "share"), [("roundrobin", 1), ("leastconn", 1), ("static-rr", 10)])
+def test_an_algorithm_that_keeps_weights_lets_none_grow(balance: str, share: int) -> None:
+    scene = stage(server_record("a", check=True, weight=10, maxconn=20, slowstart_s=60.0), B, balance=model.Balance(balance))
+    scene.check("a", "+---++")
+    server = scene.server("a")
+    assert (server.state, server.effective_weight(), server.slots_max) == (STARTING, share, 1)
 
 
 def test_what_a_server_is_told_of_itself() -> None:

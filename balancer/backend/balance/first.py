@@ -18,7 +18,7 @@ class First(Algorithm):
         for server in self.by_id:
             if not server.is_balanced():
                 continue
-            if server.maxconn == 0 or (server.queue.length == 0 and server.served < server.maxconn):
+            if server.slots_max == 0 or (server.queue.length == 0 and server.served < server.slots_max):
                 if server is not visit.avoid:
                     return server
                 avoided = server

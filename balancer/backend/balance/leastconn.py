@@ -9,12 +9,11 @@ from bisect import bisect_left, insort
 from typing import Final
 
 from balancer.backend.balance.algorithm import Algorithm
-from balancer.backend.server import Server
+from balancer.backend.server import WEIGHT_SCALE, Server
 from balancer.backend.visit import Visit
 
 # Loads are compared in these units: a weight of 1 counts as 16, the largest as 4096.
-SCALE: Final = 16
-SCALED_WEIGHT_MAX: Final = 256 * SCALE
+SCALED_WEIGHT_MAX: Final = 256 * WEIGHT_SCALE
 
 Stand = tuple[int, int, Server]  # (load, arrival, server); arrivals differ, so servers are never compared
 
@@ -41,7 +40,7 @@ class LeastConnections(Algorithm):
         """The first in line that has a slot, or room in its queue where that is limited."""
         avoided: Server | None = None
         for _, _, server in self.line:
-            if server.maxconn == 0 or server.served + server.queue.length < server.maxconn + server.maxqueue:
+            if server.slots_max == 0 or server.served + server.queue.length < server.slots_max + server.maxqueue:
                 if server is not visit.avoid:
                     return server
                 avoided = server
@@ -49,7 +48,7 @@ class LeastConnections(Algorithm):
 
     def changed(self, server: Server) -> None:
         """Takes a server out of the line, or puts it behind those of its load; the same weight again moves nobody."""
-        weight = server.weight if server.is_balanced() else 0
+        weight = server.scaled_weight() if server.is_balanced() else 0
         if weight == self.weight_of[server.number]:
             return
         self.weight_of[server.number] = weight
@@ -69,7 +68,7 @@ class LeastConnections(Algorithm):
 
     def _load(self, server: Server) -> int:
         requests = server.served + server.queue.length
-        return (requests + 1) * SCALED_WEIGHT_MAX // (server.weight * SCALE) if requests else 0
+        return (requests + 1) * SCALED_WEIGHT_MAX // server.scaled_weight() if requests else 0
 
     def _join(self, server: Server, load: int) -> None:
         self.arrivals += 1

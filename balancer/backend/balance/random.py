@@ -28,9 +28,9 @@ class Random(Algorithm):
             drawn = self.ring.nearest(self.dice(), visit.avoid)
             if drawn is None:
                 return None
-            if best is None or drawn.served * best.weight <= best.served * drawn.weight:
+            if best is None or drawn.served * best.scaled_weight() <= best.served * drawn.scaled_weight():
                 best = drawn
-        if best is None or best.queue.length or (best.maxconn and best.served >= best.maxconn):
+        if best is None or best.queue.length or not best.has_slot():
             return None
         return best
 

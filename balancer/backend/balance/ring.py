@@ -9,10 +9,9 @@ from bisect import bisect_left, bisect_right
 from typing import Final
 
 from balancer.backend.balance.hashes import MASK, avalanche
-from balancer.backend.server import Server
+from balancer.backend.server import WEIGHT_SCALE, Server
 
-SCALE: Final = 16
-POINTS_MAX: Final = 256 * SCALE
+POINTS_MAX: Final = 256 * WEIGHT_SCALE
 
 NOWHERE: Final = -1
 
@@ -33,7 +32,7 @@ class Ring:
         below = 0
         for server in group:
             self.below[server.number] = below if server.is_balanced() else 0
-            self._reckon(server, server.weight * SCALE)
+            self._reckon(server, server.scaled_weight())
             self._count(server)
             below += self.counts[server.number]
         self._lay()
@@ -69,7 +68,7 @@ class Ring:
             here = (place + step) % count
             self.walked_to = self.points[here]
             server = self.owners[here]
-            if server.maxconn == 0 or (server.queue.length == 0 and server.served < server.maxconn):
+            if server.slots_max == 0 or (server.queue.length == 0 and server.served < server.slots_max):
                 if server is not avoid:
                     return server
                 avoided = server
@@ -77,7 +76,7 @@ class Ring:
 
     def _count(self, server: Server) -> bool:
         """Brings the number of a server's points up to date; whether it is another than before."""
-        count = server.weight * SCALE if server.is_balanced() else 0
+        count = server.scaled_weight() if server.is_balanced() else 0
         if count == self.counts[server.number]:
             return False
         if count > len(self.own[server.number]):

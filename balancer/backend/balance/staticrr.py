@@ -29,7 +29,7 @@ class StaticRoundRobin(Algorithm):
         for step in range(len(places)):
             place = (self.turn + step) % len(places)
             server = places[place]
-            if server.maxconn == 0 or (server.queue.length == 0 and server.served < server.maxconn):
+            if server.slots_max == 0 or (server.queue.length == 0 and server.served < server.slots_max):
                 if server is not visit.avoid:
                     self.turn = place + 1
                     return server
