@@ -21,6 +21,7 @@ from balancer.proxy import ledger
 from balancer.proxy import phase as phases
 from balancer.proxy.channels import ClientChannel
 from balancer.proxy.exchange import Exchange
+from balancer.proxy.gate import Gate
 from balancer.proxy.route import Route
 from balancer.proxy.services import Services
 
@@ -39,18 +40,6 @@ NO_LINGER: Final = struct.pack("ii", 1, 0)
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class Gate:
-    """Who may come in: the worker's count of connections."""
-
-    def admit(self, client: "ClientSide") -> bool:
-        """Counts a new connection; False means that it has to wait for `ClientSide.admitted`."""
-        raise AssertionError("the worker counts")
-
-    def leave(self, client: "ClientSide") -> None:
-        """A connection has ended, or gave up waiting."""
-        raise AssertionError("the worker counts")
-
-
 class ClientSide(ClientChannel):
     """See the module."""
 
@@ -326,8 +315,12 @@ class ClientSide(ClientChannel):
         if self.is_advancing:
             return
         self.is_advancing = True
-        while self.state == IDLE and self.pending and self._next_head():
-            pass
+        try:
+            while self.state == IDLE and self.pending and self._next_head():
+                pass
+        except Exception as error:  # noqa: BLE001 - an edge: the end of the exchange before may have led here
+            self.is_advancing = False
+            self._crashed(error)
         self.is_advancing = False
 
     def _next_head(self) -> bool:

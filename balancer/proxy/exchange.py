@@ -474,10 +474,9 @@ class Exchange(Request):
             was_ending = True
         if was_ending:
             self.answer = None
-            channel = self.channel
-            if channel is not None:
+            if self.channel is not None:
+                self.channel.abort()
                 self.channel = None
-                channel.abort()
             self.client.abort()
 
     def _send_page(self, page: ErrorPage) -> None:

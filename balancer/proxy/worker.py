@@ -20,10 +20,11 @@ from balancer.backend.sessions import Sessions
 from balancer.http.errors import PAGES, ErrorPage, page_from_file
 from balancer.proxy import phase as phases
 from balancer.proxy.channels import Connecting, Limits
-from balancer.proxy.client import ClientSide, Gate
+from balancer.proxy.client import ClientSide
 from balancer.proxy.connector import Attempt
 from balancer.proxy.deadlines import GRAIN_S, Wheel
 from balancer.proxy.exchange import Exchange
+from balancer.proxy.gate import Gate
 from balancer.proxy.listener import Listener
 from balancer.proxy.record import AccessLog
 from balancer.proxy.route import Route

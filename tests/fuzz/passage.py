@@ -16,8 +16,9 @@ from records import backend_record, cookie_record, images
 from balancer.backend.backend import Request
 from balancer.backend.server import Server
 from balancer.http.head import RequestHead
-from balancer.proxy.client import CLOSED, IDLE, LINGER, ClientSide, Gate
+from balancer.proxy.client import CLOSED, IDLE, LINGER, ClientSide
 from balancer.proxy.exchange import Exchange
+from balancer.proxy.gate import Gate
 from balancer.proxy.phase import NORMAL
 from fuzz.cases import REQUESTS, WEBSOCKET_KEY, Case
 

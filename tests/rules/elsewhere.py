@@ -19,6 +19,10 @@ LIMITS: Final = "scenarios/test_limits_and_streams.py"
 LEAVING: Final = "scenarios/test_clients_that_leave.py"
 FAILURES: Final = "unit/test_proxy_failures.py"
 EXCHANGE: Final = "unit/test_proxy_exchange.py"
+FAULTS: Final = "scenarios/test_faults_of_servers.py"
+REUSE: Final = "scenarios/test_reuse_of_connections.py"
+ISOLATION: Final = "unit/test_proxy_isolation.py"
+OPENING: Final = "scenarios/test_isolation.py"
 TUNNEL: Final = "unit/test_proxy_tunnel.py"
 SOCKETS: Final = "scenarios/test_websocket.py"
 
@@ -131,9 +135,63 @@ CHAPTERS: Final[tuple[tuple[str, tuple[Named, ...]], ...]] = (
                 f"{EXCHANGE}::test_a_server_that_stalls_in_the_body_is_cut",
             ),
             Named(
-                "seventeen faults at random, tens of thousands of requests",
+                "closes, resets, hangs before, in and behind head, body, chunks; garbage, surplus, half-close, full backlog",
+                "RFC 9112 8, HAProxy 2.6",
+                "as its row says, GET and POST: status, flags, cut or whole, read at most once; the next request is served",
+                f"{FAULTS}::test_a_fault_ends_as_its_row_says",
+            ),
+            Named(
+                "the same faults in HAProxy",
+                "HAProxy 2.6",
+                "the same status, flags and end, but where the row says otherwise",
+                f"{FAULTS}::test_haproxy_does_what_the_row_says",
+            ),
+            Named(
+                "a body until the end that a reset ends",
+                "RFC 9112 8",
+                "cut, SD; HAProxy takes it for whole",
+                f"{FAULTS}::test_a_body_until_close_that_is_reset_is_not_taken_for_whole",
+            ),
+            Named(
+                "refused by one server, with redispatch",
+                "HAProxy 2.6",
+                "GET and POST go to another one, read once",
+                f"{FAULTS}::test_whoever_is_refused_everywhere_is_moved_and_served_once",
+            ),
+            Named(
+                "descriptors after all these faults",
                 "decision",
-                "nothing twice, nothing mixed up, one line each, nothing left behind",
+                "as many as before",
+                f"{FAULTS}::test_descriptors_are_as_many_as_before",
+            ),
+            Named(
+                "a kept connection that ended, was reset or spoke just before its use",
+                "RFC 9112 9.3.1",
+                "not used: a fresh one, 200, read once",
+                f"{REUSE}::test_a_connection_that_ended_just_before_is_not_used",
+            ),
+            Named(
+                "a kept connection that ends in the moment of its use",
+                "RFC 9112 9.3.1",
+                "repeated only where a reset behind an orderly end proves that none was taken, not where the server reads on",
+                f"{REUSE}::test_a_request_is_repeated_only_where_no_octet_was_taken",
+            ),
+            Named(
+                "a kept connection that ends after it took the request",
+                "RFC 9112 9.3.1",
+                "502 SH, not repeated",
+                f"{REUSE}::test_what_a_kept_connection_took_is_not_sent_again",
+            ),
+            Named(
+                "a kept connection that ends with the request unread in its kernel",
+                "RFC 9112 9.3.1",
+                "502 SH, not repeated",
+                f"{REUSE}::test_what_lay_unread_in_the_servers_kernel_is_not_sent_again",
+            ),
+            Named(
+                "eighteen faults at random, tens of thousands of requests",
+                "decision",
+                "nothing twice, nothing mixed up, one line each with its flags, nothing left behind",
                 "scenarios/test_soak.py::test_nothing_is_processed_twice_mixed_up_or_left_behind",
             ),
         ),
@@ -205,6 +263,54 @@ CHAPTERS: Final[tuple[tuple[str, tuple[Named, ...]], ...]] = (
                 "decision",
                 "500 or an abort there, one line that names it",
                 f"{EXCHANGE}::test_a_fault_of_ours_ends_one_exchange_with_a_line",
+            ),
+            Named(
+                "a fault in connecting, writing, pausing, giving back, answering, at a deadline",
+                "decision",
+                "500 or a cut there; slot, counters and line as ever; others are served",
+                f"{ISOLATION}::test_a_fault_ends_one_exchange_and_leaves_nothing",
+            ),
+            Named(
+                "a fault in logging",
+                "decision",
+                "costs that client alone",
+                f"{ISOLATION}::test_a_log_that_fails_costs_its_own_client_alone",
+            ),
+            Named(
+                "a fault before there is an exchange",
+                "decision",
+                "500 IR",
+                f"{ISOLATION}::test_a_fault_before_there_is_an_exchange_is_a_500_with_a_line",
+            ),
+            Named(
+                "a fault on accepting",
+                "decision",
+                "that connection is cut",
+                f"{ISOLATION}::test_a_fault_on_accepting_costs_that_connection",
+            ),
+            Named(
+                "a fault in whoever gets a slot",
+                "decision",
+                "does not reach whoever gave it",
+                f"{ISOLATION}::test_a_fault_in_the_request_that_gets_a_slot_does_not_reach_the_one_that_gave_it",
+            ),
+            Named(
+                "a fault in a pipelined request",
+                "decision",
+                "is its own",
+                f"{ISOLATION}::test_a_fault_in_a_pipelined_request_is_its_own",
+            ),
+            Named(
+                "a fault in opening a connection",
+                "decision",
+                "500 IC, no task dies",
+                f"{OPENING}::test_a_fault_in_opening_a_connection_is_a_500_with_a_line",
+            ),
+            Named(
+                "a fault in reading an answer",
+                "decision",
+                "that exchange is cut",
+                f"{OPENING}::test_a_fault_in_reading_an_answer_ends_that_exchange",
             ),
             Named("an exchange that has ended", "decision", "nothing reaches it any more", f"{EXCHANGE}::test_an_end_is_final"),
         ),

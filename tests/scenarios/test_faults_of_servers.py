@@ -1,7 +1,7 @@
 """Each fault of a server alone: what the client gets, what the log says, and that nothing is processed twice.
 
-A row is one fault; each is met by a GET and by a POST with a body, on a connection of its own, and followed by a request
-that must be served as if nothing had been. The same rows hold for Debian's haproxy; where it differs `theirs` says how.
+A row is one fault; each is met by a GET and, where no timeout makes it slow, by a POST with a body, on a connection of its own,
+and followed by a request that must be served as if nothing had been. The same rows hold for Debian's haproxy; where it differs `theirs` says how.
 """
 
 import socket
@@ -33,7 +33,7 @@ defaults
     retries 2
     timeout connect 100
     timeout client 3000
-    timeout server 300
+    timeout server 500
 listen refusing
     bind 127.0.0.1:{{refusing}}
     server app1 127.0.0.1:{refusing}
@@ -113,16 +113,16 @@ ROWS: Final = (
     # A head, and no whole body: never a clean end.
     cut("closes inside the body"),
     cut("resets inside the body"),
-    cut("hangs inside the body", "sD--"),
+    cut("hangs inside the body", "sD--", methods=("GET",)),
     cut("closes inside a chunk"),
     cut("resets inside a chunk"),
-    cut("hangs inside a chunk", "sD--"),
+    cut("hangs inside a chunk", "sD--", methods=("GET",)),
     cut("closes before the last chunk"),
     cut("resets before the last chunk"),
-    cut("hangs before the last chunk", "sD--"),
+    cut("hangs before the last chunk", "sD--", methods=("GET",)),
     cut("closes inside the last chunk"),
     cut("resets inside the last chunk"),
-    cut("hangs inside the last chunk", "sD--"),
+    cut("hangs inside the last chunk", "sD--", methods=("GET",)),
     # HAProxy has not sent its head yet, and takes it back.
     cut("bad chunk size", "PD--", theirs={"status": 502, "ends": WHOLE, "flags": "PH--"}),
     # HAProxy takes the reset for the end, and logs it now as --, now as SD: the two tests below.

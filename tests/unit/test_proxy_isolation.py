@@ -388,6 +388,25 @@ def test_a_fault_in_the_request_that_gets_a_slot_does_not_reach_the_one_that_gav
     assert sorted(record.status for record in site.world.log.records) == [200, 200, 500]
 
 
+def test_a_fault_in_a_pipelined_request_is_its_own() -> None:
+    """It begins when the answer before it ends, hence inside the server's turn of that one."""
+    site = Site()
+    site.services.fails_for = b"/bad"
+    client, transport = site.client()
+    client.data_received(GOOD + GET)
+    site.connects()
+    exchange = client.exchange
+    assert exchange is not None and exchange.answer is not None
+    exchange.answer.arrive(OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"), site.services.time_s)
+    assert transport.got.count(b"HTTP/1.1 ") == 2
+    assert b"\r\n\r\nokHTTP/1.1 500 " in transport.got
+    (complaint,) = site.services.complaints
+    assert "<Exchange 2 GET /bad HTTP/1.1 " in complaint
+    assert sorted(record.status for record in site.world.log.records) == [200, 500]
+    client.connection_lost(None)
+    site.serves_others()
+
+
 def test_a_fault_in_a_request_that_is_moved_does_not_reach_those_behind_it() -> None:
     site = Site(maxconn=1)
     first, _ = site.client()
