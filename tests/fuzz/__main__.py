@@ -155,7 +155,8 @@ class Run:
 def verdict(case: Case, sizes: list[int]) -> str:
     """In a word what came of it. A `Fault` for everything that must not be, an exception of the product included."""
     try:
-        return f"{case.side} {oracle.judge(case, sizes)[0]}"
+        word, _ = oracle.judge(case, sizes)
+        return f"{case.side} {'refused' if word in ('0', 'refused') else 'taken'}"
     except Fault:
         raise
     except Exception as error:

@@ -1,7 +1,8 @@
 """What is fuzzed: the octets of one side, and what the other side is doing meanwhile; and the files that hold them.
 
 A file begins with one line of words, a LF, and holds the octets of the case behind it, as they are.
-`requests [indirect]` for a client; `answer METHOD VERSION [upgrade|websocket] [reset]` for a server.
+`requests [indirect]` for a client; `answer METHOD VERSION [upgrade|websocket] [reset]` for a server. `=WORD` at the end is what
+has to come of it: how many requests are taken, or whether the answer is `taken` or `refused`.
 """
 
 from dataclasses import dataclass, replace
@@ -33,18 +34,19 @@ class Case:
     version: str = "1.1"
     upgrade: str = ""  # answers: what the request asks for
     was_orderly: bool = True  # answers: the server closes at the end, or resets
+    wanted: str = ""  # what has to come of it; "" where nothing is said
 
     def words(self) -> str:
         """The first line of its file."""
         if self.side == REQUESTS:
-            return REQUESTS + (" indirect" if self.is_indirect else "")
-        return " ".join(
-            word for word in (ANSWER, self.method, self.version, self.upgrade, "" if self.was_orderly else "reset") if word
-        )
+            words = [REQUESTS, "indirect" if self.is_indirect else ""]
+        else:
+            words = [ANSWER, self.method, self.version, self.upgrade, "" if self.was_orderly else "reset"]
+        return " ".join(word for word in [*words, f"={self.wanted}" if self.wanted else ""] if word)
 
     def with_octets(self, octets: bytes) -> "Case":
-        """The same with other octets."""
-        return replace(self, octets=octets)
+        """The same with other octets, of which nothing is known."""
+        return replace(self, octets=octets, wanted="")
 
     def name(self) -> str:
         """A name for its file, from its content."""
@@ -60,13 +62,14 @@ def read(content: bytes) -> Case:
     """The case in the content of a file. ValueError on a first line that says nothing known."""
     line, _, octets = content.partition(b"\n")
     side, *words = line.decode().split()
+    wanted = words.pop()[1:] if words and words[-1].startswith("=") else ""
     if side == REQUESTS and set(words) <= {"indirect"}:
-        return Case(REQUESTS, octets, is_indirect=bool(words))
+        return Case(REQUESTS, octets, is_indirect=bool(words), wanted=wanted)
     known = {*METHODS, *VERSIONS, *UPGRADES, "reset"}
     if side != ANSWER or len(words) < 2 or not set(words) <= known:
         raise ValueError(f"expects 'requests [indirect]' or 'answer METHOD VERSION ...' (got {line!r})")
     upgrade = next((word for word in words if word in UPGRADES), "")
-    return Case(ANSWER, octets, False, words[0], words[1], upgrade, "reset" not in words)
+    return Case(ANSWER, octets, False, words[0], words[1], upgrade, "reset" not in words, wanted)
 
 
 def corpus() -> list[tuple[str, Case]]:

@@ -99,7 +99,7 @@ CHUNK_SIZES: Final = (
     b"%x,", b"%x\x0b", b"",
     b"1%x0000000000000000", b"fffffffffffffffff%x", b"%xg", b"%x\x00", b"\xc2\xb2%x", b"%x;" + b"e" * 300,
 )  # fmt: skip
-CHUNK_ENDS: Final = (b"\r\n",) * 20 + (b"\n", b"\r", b"", b"\r\r\n", b"\n\r", b"xx", b"  ", b"\r\nx", b"\x00\n")
+CHUNK_ENDS: Final = (b"\r\n",) * 20 + (b"\n", b"\r", b"", b"\r\r\n", b"\n\r", b"xx", b"x\n", b"  ", b"\r\nx", b"\x00\n")
 LINE_ENDS: Final = (b"\r\n",) * 60 + (b"\n", b"\r", b"\r\r\n", b"\n\r", b"\r\n ", b"\x0b\r\n", b"\x00\r\n", b" \r\n", b"\x85")
 TRAILERS: Final = (
     b"", b"", b"", b"T: u\r\n", b"T:\r\nU: v\r\n", b" T: u\r\n", b"T : u\r\n", b"Content-Length: 5\r\n",
@@ -216,7 +216,7 @@ def chunks(dice: Random, payload: bytes) -> bytes:
     parts: list[bytes] = []
     at = 0
     while at < len(payload):
-        size = dice.choice((1, 2, 5, 16))
+        size = dice.choice((1, 2, 5, 10, 13, 16))
         piece = payload[at : at + size]
         at += size
         word = dice.choice(CHUNK_SIZES) if oddity and dice.random() < 0.5 else b"%x"

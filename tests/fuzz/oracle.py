@@ -25,6 +25,8 @@ NOT_TO_BE_NOMINATED: Final = frozenset(
     [b"close", b"keep-alive", b"upgrade", b"host", b"content-length", b"transfer-encoding", b"cookie", b"set-cookie"]
 )
 ABSOLUTE: Final = re.compile(rb"(?i:https?)://([^/?]*)(.*)\Z", re.DOTALL)
+# A cookie pair: `;` and `,` part pairs where no quotes protect them; a backslash protects in quotes only.
+PAIR: Final = re.compile(rb'(?:[^";,]|"(?:[^"\\]|\\.)*(?:"|\\?\Z))+', re.DOTALL)
 NO_BODY_STATUSES: Final = (b"204", b"304")
 BY_OCTET_MAX: Final = 4096  # longer cases come in pieces only
 
@@ -33,19 +35,24 @@ REQUEST_MARKED: Final = Message((b"PUT", b"/marker"), [(b"host", b"marker"), (b"
 ANSWER_MARKER: Final = b"HTTP/1.1 299 Marker\r\nContent-Length: 6\r\n\r\nmarker"
 ANSWER_MARKED: Final = Message((b"299", b"Marker"), [(b"content-length", b"6")], body=b"marker")
 
-# What came of a case, the same however it was cut.
+# What came of a case, the same however it was cut: in a word (see `cases`), and in full.
 Verdict = tuple[str, list[object]]
 
 
 def judge(case: Case, sizes: Sequence[int] = (7, 2, 31)) -> Verdict:
-    """Sends the case whole, octet by octet, and in pieces of these sizes; what came of it."""
+    """Sends the case whole, octet by octet, in pieces of these sizes, and in two; what came of it."""
     hold = _requests_hold if case.side == REQUESTS else _answer_holds
     first = hold(case, ())
-    for cutting in ((1,), sizes):
-        if cutting != (1,) or len(case.octets) <= BY_OCTET_MAX:
-            other = hold(case, cutting)
-            if other != first:
-                raise Fault(f"in pieces of {cutting}: {other!r}, whole: {first!r}")
+    length = len(case.octets)
+    cuttings: list[Sequence[int]] = [sizes, (1 + sum(sizes) % (length + 1), length + 1)]
+    if length <= BY_OCTET_MAX:
+        cuttings.append((1,))
+    for cutting in cuttings:
+        other = hold(case, cutting)
+        if other != first:
+            raise Fault(f"in pieces of {cutting}: {other!r}, whole: {first!r}")
+    if case.wanted not in ("", first[0]):
+        raise Fault(f"{first[0]}, not {case.wanted}: {first[1]!r}")
     return first
 
 
@@ -83,7 +90,7 @@ def _requests_hold(case: Case, sizes: Sequence[int]) -> Verdict:
     answered = outcome.client_got.count(b"HTTP/1.1 200 OK")
     if answered != len(expected):
         raise Fault(f"{answered} answers to {len(expected)} requests")
-    return "taken" if expected else "refused", [*(_told(each) for each in expected), outcome.client_got, outcome.end]
+    return str(len(expected)), [*(_told(each) for each in expected), outcome.client_got, outcome.end]
 
 
 def _is_framed(passed: Passed) -> bool:
@@ -101,11 +108,21 @@ def _accepted(case: Case, outcome: Outcome) -> list[Message]:
             message = plain.read_request(case.octets, at)
         except (plain.Refused, plain.Unfinished) as error:
             raise Fault(f"taken: {passed.head.request_line()!r}, though {error!r}") from error
+        if found and _is_last(found[-1]):
+            raise Fault(f"served behind what ends the connection: {message!r}")
         at = message.end
         found.append(message)
     if len(found) != sum(each.is_whole() for each in outcome.passed):
         raise Fault("a request overtook one that was not whole")
     return found
+
+
+def _is_last(message: Message) -> bool:
+    """Whether nothing may be served behind the request: it says so, or its framing was said twice over (RFC 9112 6.1)."""
+    options = message.elements(b"connection")
+    if message.values(b"transfer-encoding") and message.values(b"content-length"):
+        return True
+    return b"close" in options or (message.minor == 0 and b"keep-alive" not in options)
 
 
 def _forwarded(message: Message, case: Case) -> Message:
@@ -285,18 +302,18 @@ def _without(fields: Fields, name: bytes) -> Fields:
 
 
 def _cookie_is_cut(wanted: Fields, found: Fields) -> None:
-    """`indirect`: our cookie is gone, and nothing else where the pairs are plain."""
+    """`indirect`: our cookie is gone, and nothing else."""
     came = [value for name, value in wanted if name == b"cookie"]
     left = [value for name, value in found if name == b"cookie"]
     if any(cookie_values(value, COOKIE) for value in left):
         raise Fault(f"our cookie is left in {left!r}")
-    if not any(octet in value for value in came for octet in (b'"', b",")):
-        if _pairs(came) != _pairs(left):
-            raise Fault(f"of the cookies {came!r} are left {left!r}")
+    if _others(came) != _others(left):
+        raise Fault(f"of the cookies {came!r} are left {left!r}")
 
 
-def _pairs(values: list[bytes]) -> list[bytes]:
-    pairs = [pair.strip(b" \t") for value in values for pair in value.split(b";")]
+def _others(values: list[bytes]) -> list[bytes]:
+    """The pairs of Cookie lines that are not ours, without the blanks around them."""
+    pairs = [pair.strip(b" \t") for value in values for pair in PAIR.findall(value)]
     return [pair for pair in pairs if pair and not (b"=" in pair and pair.partition(b"=")[0].strip(b" \t") == COOKIE)]
 
 
