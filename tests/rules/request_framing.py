@@ -197,7 +197,7 @@ CODINGS: Final = Group(
                 _post(b"Transfer-Encoding:" + value.encode(), body=CHUNKS),
                 Forwarded("POST / HTTP/1.1", ("host: h", "transfer-encoding: chunked"), b"abc"),
             )
-            for value in ("chunked", " chunked ", "\tchunked", "chunked,", ", chunked")
+            for value in ("chunked", " chunked ", "\tchunked", "chunked\t", "chunked,", ", chunked")
         ),
         Request(
             "Transfer-Encoding in upper case",
