@@ -1,8 +1,8 @@
 """What is fuzzed: the octets of one side, and what the other side is doing meanwhile; and the files that hold them.
 
 A file begins with one line of words, a LF, and holds the octets of the case behind it, as they are.
-`requests [indirect]` for a client; `answer METHOD VERSION [upgrade|websocket] [reset]` for a server. `=WORD` at the end is what
-has to come of it: how many requests are taken, or whether the answer is `taken` or `refused`.
+`requests [indirect]` for a client; `answer METHOD VERSION [upgrade|websocket] [upload] [reset]` for a server. `=WORD` at the
+end is what has to come of it: how many requests are taken, or whether the answer is `taken` or `refused`.
 """
 
 from dataclasses import dataclass, replace
@@ -33,6 +33,7 @@ class Case:
     method: str = "GET"  # answers: of the request
     version: str = "1.1"
     upgrade: str = ""  # answers: what the request asks for
+    has_upload: bool = False  # answers: they come in the middle of the request's body
     was_orderly: bool = True  # answers: the server closes at the end, or resets
     wanted: str = ""  # what has to come of it; "" where nothing is said
 
@@ -41,7 +42,8 @@ class Case:
         if self.side == REQUESTS:
             words = [REQUESTS, "indirect" if self.is_indirect else ""]
         else:
-            words = [ANSWER, self.method, self.version, self.upgrade, "" if self.was_orderly else "reset"]
+            words = [ANSWER, self.method, self.version, self.upgrade]
+            words += ["upload" if self.has_upload else "", "" if self.was_orderly else "reset"]
         return " ".join(word for word in [*words, f"={self.wanted}" if self.wanted else ""] if word)
 
     def with_octets(self, octets: bytes) -> "Case":
@@ -65,11 +67,11 @@ def read(content: bytes) -> Case:
     wanted = words.pop()[1:] if words and words[-1].startswith("=") else ""
     if side == REQUESTS and set(words) <= {"indirect"}:
         return Case(REQUESTS, octets, is_indirect=bool(words), wanted=wanted)
-    known = {*METHODS, *VERSIONS, *UPGRADES, "reset"}
+    known = {*METHODS, *VERSIONS, *UPGRADES, "upload", "reset"}
     if side != ANSWER or len(words) < 2 or not set(words) <= known:
         raise ValueError(f"expects 'requests [indirect]' or 'answer METHOD VERSION ...' (got {line!r})")
     upgrade = next((word for word in words if word in UPGRADES), "")
-    return Case(ANSWER, octets, False, words[0], words[1], upgrade, "reset" not in words, wanted)
+    return Case(ANSWER, octets, False, words[0], words[1], upgrade, "upload" in words, "reset" not in words, wanted)
 
 
 def corpus() -> list[tuple[str, Case]]:

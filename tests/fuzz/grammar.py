@@ -158,7 +158,10 @@ def new_case(dice: Random) -> Case:
     upgrade = dice.choice(UPGRADES) if dice.random() < 0.2 else ""
     version = "1.1" if upgrade or dice.random() < 0.7 else dice.choice(VERSIONS)
     method = "GET" if upgrade or dice.random() < 0.6 else dice.choice(METHODS)
-    return Case(ANSWER, _answer(dice), False, method, version, upgrade, dice.random() < 0.8)
+    has_upload = not upgrade and version == "1.1" and dice.random() < 0.15
+    return Case(
+        ANSWER, _answer(dice), False, "POST" if has_upload else method, version, upgrade, has_upload, dice.random() < 0.8
+    )
 
 
 def _request(dice: Random) -> bytes:

@@ -157,6 +157,8 @@ def _answer_holds(case: Case, sizes: Sequence[int]) -> Verdict:
         message = None
     if channel.end_mark == "keep" and channel.was_left_clean and (message is None or message.end != len(case.octets)):
         raise Fault(f"the connection is kept though the answer ends elsewhere: {message!r}")
+    if case.has_upload:
+        _upload_holds(outcome)
     if not outcome.is_normal:
         return "refused", _not_taken(case, outcome)
     if message is None:
@@ -174,6 +176,21 @@ def _answer_holds(case: Case, sizes: Sequence[int]) -> Verdict:
     else:
         _readers_agree([wanted], outcome.client_got, case, True)
     return "taken", [_told(wanted), outcome.end]
+
+
+def _upload_holds(outcome: Outcome) -> None:
+    """What the server got of the request in the middle of whose body it answered: whole only if the rest was sent on."""
+    (passed,) = outcome.passed
+    got = passed.channel.got
+    for reader in REQUEST_READERS:
+        try:
+            found = reader(got, [0])
+        except Unread as error:
+            raise Fault(f"forwarded {got!r}: {error}") from error
+        if [each.body for each in found] != [b"abcde"] * passed.exchange.upload.is_done:
+            raise Fault(f"{reader.__name__} finds {found!r} in {got!r}")
+    if outcome.end == KEPT and not passed.exchange.upload.is_done:
+        raise Fault("the client's connection is kept in the middle of its request")
 
 
 def _not_taken(case: Case, outcome: Outcome) -> list[object]:

@@ -24,6 +24,9 @@ from fuzz.cases import REQUESTS, WEBSOCKET_KEY, Case
 COOKIE: Final = b"SEASIDE"
 LOCAL: Final = ("127.0.0.1", 8080)
 ANSWER_TO_ALL: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n"
+# A request's body, before the answer and after it; the first half ends inside a chunk.
+UPLOAD_BEGIN: Final = b"5\r\nab"
+UPLOAD_REST: Final = b"cde\r\n0\r\n\r\n"
 
 # How the client's connection stands at the end.
 KEPT: Final = "kept"
@@ -248,7 +251,9 @@ def send_requests(case: Case, sizes: Sequence[int]) -> Outcome:
 def request_for(case: Case) -> bytes:
     """The request to which the case's octets are the answer."""
     lines = [f"{case.method} /asked HTTP/{case.version}".encode(), b"Host: ex.org"]
-    if case.method == "POST":
+    if case.has_upload:
+        lines.append(b"Transfer-Encoding: chunked")
+    elif case.method == "POST":
         lines.append(b"Content-Length: 0")
     if case.upgrade == "upgrade":
         lines += [b"Connection: upgrade", b"Upgrade: foo"]
@@ -256,11 +261,11 @@ def request_for(case: Case) -> bytes:
         lines += [b"Connection: upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Key: " + WEBSOCKET_KEY]
     elif case.version == "1.0":
         lines.append(b"Connection: keep-alive")
-    return b"\r\n".join([*lines, b"", b""])
+    return b"\r\n".join([*lines, b"", UPLOAD_BEGIN if case.has_upload else b""])
 
 
 def send_answer(case: Case, sizes: Sequence[int]) -> Outcome:
-    """The case's octets come from the server in pieces of these sizes, then the server closes or resets."""
+    """The case's octets come from the server in pieces of these sizes; then a body that waits goes on, and the server ends."""
     passage = Passage(case)
     passage.client.data_received(request_for(case))
     passage.connect_all()
@@ -277,6 +282,8 @@ def send_answer(case: Case, sizes: Sequence[int]) -> Outcome:
             answer.arrive(piece, now)
         except Exception as error:
             raise Fault(f"an exception inside: {error!r}") from error
+    if case.has_upload and passage.wire.end == OPEN:
+        passage.client.data_received(UPLOAD_REST)
     exchange = channel.exchange
     if exchange is not None:
         exchange.server_ended(case.was_orderly, now)

@@ -49,7 +49,7 @@ def test_a_short_search_finds_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "case", [Case(REQUESTS, b"a\n\x00b", True, wanted="2"), Case(ANSWER, b"", False, "HEAD", "1.0", "websocket", False)]
+    "case", [Case(REQUESTS, b"a\n\x00b", True, wanted="2"), Case(ANSWER, b"", False, "HEAD", "1.0", "websocket", True, False)]
 )
 def test_a_file_gives_its_case_back(case: Case) -> None:
     assert cases.read(cases.written(case)) == case
