@@ -98,7 +98,7 @@ class Exchange(Visitor):
             verdict = persistence.judge(self.head.cookies)
             self.cookie_letter = verdict.letter
             self.bound_to = verdict.server
-        if backend.algorithm.reads_forms and self._may_need_form(backend):
+        if backend.algorithm.reads_forms and self.needs_form(backend.algorithm, self.services.limits.held_octets_max):
             self._await_form(now)
         else:
             self._assign(now)
@@ -107,11 +107,6 @@ class Exchange(Visitor):
         """Moves to the next phase."""
         assert to.follows & self.phase.bit, (self, to)
         self.phase = to
-
-    def _may_need_form(self, backend: Backend) -> bool:
-        if self.bound_to is not None or not self.has_more_form(self.services.limits.held_octets_max):
-            return False
-        return backend.algorithm.wants_form(self)
 
     def _await_form(self, now: float) -> None:
         self.awaits_form = True
@@ -132,9 +127,16 @@ class Exchange(Visitor):
             self.services.wheel.set(self.client, now + limit if limit else 0.0)
         else:
             assert outcome in (NO_SERVER, NO_ROOM)
-            backend.counters.connect_errors += 1
             self.enter(phases.QUEUE)
-            self.finish(phases.SERVER_ABORT, now)
+            self._not_served(phases.SERVER_ABORT, now)
+
+    def _not_served(self, cause: int, now: float) -> None:
+        """No slot: whoever was to give one has failed the request, and so has the backend."""
+        assert self.backend is not None
+        self.backend.counters.connect_errors += 1
+        if self.waits_for is not None:
+            self.waits_for.counters.connect_errors += 1
+        self.finish(cause, now)
 
     def slot_offered(self, server: Server) -> None:
         """A queue has given this request its turn; whoever gave the slot goes on, whatever comes of it."""
@@ -347,7 +349,7 @@ class Exchange(Visitor):
                 self.connecting.cancel()
             self.connect_failed(True, False)
         elif phase is phases.QUEUE:
-            self.finish(phases.SERVER_TIMEOUT, now)
+            self._not_served(phases.SERVER_TIMEOUT, now)
         elif phase is phases.TUNNEL or patience.waits_for_client(self):
             self.finish(phases.CLIENT_TIMEOUT, now)
         else:

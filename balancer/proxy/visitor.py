@@ -7,6 +7,7 @@ without the key in its target waits for its body, as far as it is held at all.
 from typing import Final
 
 from balancer.backend.backend import Request
+from balancer.backend.balance import Algorithm
 from balancer.http.framing import CHUNKED, LENGTH, NO_BODY, Body
 from balancer.http.head import RequestHead
 from balancer.proxy.channels import ClientChannel
@@ -48,6 +49,10 @@ class Visitor(Request):
         body = Body(CHUNKED, 0, False)
         body.feed(held, 0)
         return b"".join(body.out)
+
+    def needs_form(self, algorithm: Algorithm, held_octets_max: int) -> bool:
+        """Whether the choice of a server should wait for the form."""
+        return self.bound_to is None and self.has_more_form(held_octets_max) and algorithm.wants_form(self)
 
     def has_more_form(self, held_octets_max: int) -> bool:
         """Whether more of a form may still come to be held."""
