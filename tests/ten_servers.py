@@ -113,9 +113,11 @@ class Servers:
             return
         data = self.inbox.pop(connection, b"") + data
         while b"\r\n\r\n" in data:
-            head, _, data = data.partition(b"\r\n\r\n")
-            length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
-            data = data[int(length[1]) if length else 0 :]
+            head, _, body = data.partition(b"\r\n\r\n")
+            end = length_of(head, body)
+            if end is None:
+                break
+            data = body[end:]
             path, _, query = head.split(b" ")[1].partition(b"?")
             if path.startswith(b"/hold"):
                 with self.lock:
@@ -124,6 +126,16 @@ class Servers:
                 connection.sendall(answer_of(n))
         if data:
             self.inbox[connection] = data
+
+
+def length_of(head: bytes, body: bytes) -> int | None:
+    """How much of `body` belongs to the request; None when it has not come whole."""
+    if b"\r\ntransfer-encoding:" in head.lower():
+        end = 0 if body.startswith(b"0\r\n\r\n") else body.find(b"\r\n0\r\n\r\n") + 2
+        return end + 5 if end != 1 else None
+    found = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+    length = int(found[1]) if found else 0
+    return length if length <= len(body) else None
 
 
 def answer_of(n: int) -> bytes:

@@ -33,6 +33,7 @@ class Request(Visit):
         super().__init__()
         self.server: Server | None = None  # whose slot it holds
         self.bound_to: Server | None = None  # whom a valid cookie named
+        self.waits_for: Server | None = None  # in whose queue it stands, or found no more room
         self.server_queue_position: int = 0
         self.backend_queue_position: int = 0
 
@@ -118,6 +119,7 @@ class Backend:
                 self._take(request, bound, now)
                 return ASSIGNED
             self._wait(request, bound.queue, bound.counters, now)
+            request.waits_for = bound
             return QUEUED
         server = self.algorithm.next(request)
         if server is None and self.all_backups is not None and self.active_count() == 0:
@@ -126,6 +128,7 @@ class Backend:
             if self.active_count() == 0:
                 server = self._first_backup()
                 if server is None:
+                    request.waits_for = None
                     return NO_SERVER
                 if server.has_slot() and server.queue.length == 0:
                     server.counters.selected += 1
@@ -133,12 +136,14 @@ class Backend:
                     self._take(request, server, now)
                     return ASSIGNED
             self._wait(request, self.queue, self.counters, now)
+            request.waits_for = None
             return QUEUED
         if server is not request.avoid:
             server.counters.selected += 1
             self.counters.selected += 1
         if server.slots_max and (server.queue.length or server.served >= server.slots_max):
             # A hash names one server, full or not.
+            request.waits_for = server
             if server.is_queue_full():
                 return NO_ROOM
             self._wait(request, server.queue, server.counters, now)

@@ -5,12 +5,13 @@ more. It holds at most one server's slot and at most one server connection, and 
 server may have seen is sent again (`retry.may_repeat` is the one exception, and says why it is none).
 """
 
+from typing import Final
+
 from balancer.backend import analysis
-from balancer.backend.backend import ASSIGNED, NO_ROOM, NO_SERVER, QUEUED, Backend, Request
+from balancer.backend.backend import ASSIGNED, NO_ROOM, NO_SERVER, QUEUED, Backend
 from balancer.backend.persistence import DOWN, VALID
 from balancer.backend.server import Server
 from balancer.http.errors import READY, ErrorPage
-from balancer.http.framing import CHUNKED, LENGTH, NO_BODY, Body
 from balancer.http.head import RequestHead
 from balancer.proxy import ledger, patience, retry
 from balancer.proxy import phase as phases
@@ -19,21 +20,22 @@ from balancer.proxy.channels import ClientChannel, Connecting, ServerChannel
 from balancer.proxy.phase import Phase
 from balancer.proxy.route import REUSE_NEVER, Route
 from balancer.proxy.services import Services
+from balancer.proxy.visitor import Visitor
+
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Exchange(Request):
+class Exchange(Visitor):
     """See the module."""
 
     def __init__(
         self, client: ClientChannel, services: Services, head: RequestHead, begun_at: float, begun_wall: float, now: float
     ) -> None:
-        super().__init__()
+        super().__init__(client, head)
         services.serial += 1
         self.serial = services.serial
-        self.client = client
         self.services = services
         self.route: Route = client.route
-        self.head = head
         self.phase: Phase = phases.REQUEST
         self.backend: Backend | None = None  # from `start` on
         self.channel: ServerChannel | None = None
@@ -43,12 +45,9 @@ class Exchange(Request):
         self.is_redispatched: bool = False
         self.is_pausing: bool = False
         self.is_repeated: bool = False
+        self.awaits_form: bool = False  # the algorithm may find its key in the body
         self.is_monitored: bool = False  # asked for `monitor-uri`: answered here, and not logged
         self.cookie_letter: int = ledger.NO_LETTER
-        kind = CHUNKED if head.is_chunked else LENGTH if head.content_length > 0 else NO_BODY
-        self.upload = Body(kind, head.content_length, head.is_chunked)
-        self.held: list[bytes] = []  # what has not been sent, or must be kept in case it has to be sent again
-        self.held_octets: int = 0
         self.is_held_whole: bool = True
         self.written_before: int = 0
         self.answer: Answer | None = None
@@ -99,24 +98,22 @@ class Exchange(Request):
             verdict = persistence.judge(self.head.cookies)
             self.cookie_letter = verdict.letter
             self.bound_to = verdict.server
-        self._assign(now)
+        if backend.algorithm.reads_forms and self.needs_form(backend.algorithm, self.services.limits.held_octets_max):
+            self._await_form(now)
+        else:
+            self._assign(now)
 
     def enter(self, to: Phase) -> None:
         """Moves to the next phase."""
         assert to.follows & self.phase.bit, (self, to)
         self.phase = to
 
-    def source_octets(self) -> bytes:
-        """For `balance source`."""
-        return self.client.source_octets()
-
-    def target_octets(self) -> bytes:
-        """For `balance uri` and `url_param`."""
-        return self.head.target_sent()
-
-    def field_octets(self, name: bytes) -> bytes:
-        """For `balance hdr()`."""
-        return self.head.field_element(name)
+    def _await_form(self, now: float) -> None:
+        self.awaits_form = True
+        if self.head.expects_continue:
+            self.client.send_head(CONTINUE)
+        limit = self.route.head_timeout_s
+        self.services.wheel.set(self.client, now + limit if limit else 0.0)
 
     def _assign(self, now: float) -> None:
         backend = self.backend
@@ -130,9 +127,16 @@ class Exchange(Request):
             self.services.wheel.set(self.client, now + limit if limit else 0.0)
         else:
             assert outcome in (NO_SERVER, NO_ROOM)
-            backend.counters.connect_errors += 1
             self.enter(phases.QUEUE)
-            self.finish(phases.SERVER_ABORT, now)
+            self._not_served(phases.SERVER_ABORT, now)
+
+    def _not_served(self, cause: int, now: float) -> None:
+        """No slot: whoever was to give one has failed the request, and so has the backend."""
+        assert self.backend is not None
+        self.backend.counters.connect_errors += 1
+        if self.waits_for is not None:
+            self.waits_for.counters.connect_errors += 1
+        self.finish(cause, now)
 
     def slot_offered(self, server: Server) -> None:
         """A queue has given this request its turn; whoever gave the slot goes on, whatever comes of it."""
@@ -302,6 +306,9 @@ class Exchange(Request):
             self.finish(phases.PROXY, self.services.now())
         elif self.channel is not None:
             self.arm(self.services.now())
+        elif self.awaits_form and not self.has_more_form(self.services.limits.held_octets_max):
+            self.awaits_form = False
+            self._assign(self.services.now())
         return end
 
     def _hold(self, pieces: list[bytes]) -> None:
@@ -336,7 +343,7 @@ class Exchange(Request):
                 self.connecting.cancel()
             self.connect_failed(True, False)
         elif phase is phases.QUEUE:
-            self.finish(phases.SERVER_TIMEOUT, now)
+            self._not_served(phases.SERVER_TIMEOUT, now)
         elif phase is phases.TUNNEL or patience.waits_for_client(self):
             self.finish(phases.CLIENT_TIMEOUT, now)
         else:

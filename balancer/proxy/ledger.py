@@ -155,7 +155,7 @@ def log(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: int
     record.be_queue = exchange.backend_queue_position
     record.request_line = exchange.head.request_line()
     backend = exchange.backend
-    target = exchange.target
+    target = exchange.waits_for if phase is phases.QUEUE else exchange.target
     if backend is not None:
         record.backend_name = backend.name
         record.be = backend.counters.sessions_cur
@@ -171,6 +171,6 @@ def log(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: int
         if cause == phases.NORMAL:
             record.cause = phases.LOCAL
             record.phase = phases.REQUEST.letter
-    if phase is phases.QUEUE and cause == phases.SERVER_ABORT:
+    if phase is phases.QUEUE and cause == phases.SERVER_ABORT and target is None:
         record.phase = phases.CONNECT.letter
     sink.write(record)

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
 
 
 def waits_for_client(exchange: "Exchange") -> bool:
-    """Whether the next move is the client's: more of its body, or reading what was sent to it."""
-    if exchange.client.is_blocked:
+    """Whether the next move is the client's: its form, more of its body, or reading what was sent to it."""
+    if exchange.client.is_blocked or exchange.phase is phases.REQUEST:
         return True
     channel = exchange.channel
     if exchange.phase is not phases.HEADERS or exchange.upload.is_done or channel is None:

@@ -101,6 +101,25 @@ def parameter_keys(count: int) -> list[bytes]:
     return keys
 
 
+def form_keys(count: int) -> list[bytes]:
+    """The same parameters in the bodies of POSTs, whole or in chunks; and of PUTs, which nobody looks into."""
+    dice = random.Random(DICE_SEED)
+    keys = []
+    for n, key in enumerate(parameter_keys(count)):
+        path, _, form = key.split(b" ")[1].partition(b"?")
+        form = dice.choice([form, form, b"a=" + form, form.replace(b"user=", b"user= "), form.replace(b"user=", b"user=/")])
+        method = b"PUT" if n % 10 == 9 else b"POST"
+        head = method + b" " + path + dice.choice([b"", b"", b"", b"?user=%d" % n, b"?x"]) + b" HTTP/1.1\r\nHost: a\r\n"
+        if dice.random() < 0.3 and form:
+            half = len(form) // 2 + 1
+            pieces = [piece for piece in (form[:half], form[half:]) if piece]
+            chunks = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
+            keys.append(head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n")
+        else:
+            keys.append(head + b"Content-Length: %d\r\n\r\n" % len(form) + form)
+    return keys
+
+
 # --- the comparisons of keys -------------------------------------------------------------------------------------------
 
 TYPES: Final = [
@@ -136,6 +155,8 @@ CASES: Final[list[tuple[str, str, str, Keys, int]]] = [
     *[("url_param user", each, "mixed", parameter_keys, 1000) for each in SHORT_TYPES],
     ("url_param user", "hash-type consistent", "plain", parameter_keys, 1000),
     ("hdr(host)", "", "plain", absolute_keys, 200),
+    ("url_param user check_post", "", "plain", form_keys, 500),
+    ("url_param user", "hash-type consistent", "mixed", form_keys, 500),
     # Among several backups HAProxy's static-rr takes turns; ours is the first, as the manual says of all algorithms.
     *[("static-rr", "", layout, uri_keys, 300) for layout in LIVING if layout != "backup"],
     *[("roundrobin", "", layout, uri_keys, 100) for layout in LIVING],

@@ -179,6 +179,27 @@ def test_who_waits_too_long_is_told_so() -> None:
     assert world.backend.queue.length == 0
 
 
+def test_who_waits_for_his_own_server_in_vain_names_it() -> None:
+    world = full()
+    world.get(b"/1")
+    world.connects()
+    second = world.get(b"/2", STICKY)
+    world.passes(0.5)
+    record = second.record()
+    assert (second.flags(), record.status, record.server_name, record.srv_queue) == ("sQVN", 503, "app1", 1)
+    assert (world.server("app1").counters.connect_errors, world.backend.counters.connect_errors) == (1, 1)
+
+
+def test_who_finds_the_queue_of_his_hash_full_names_its_server() -> None:
+    world = World(backend_record(*images(1, maxconn=1, maxqueue=1), balance="uri", queue_timeout_s=3.0))
+    world.get(b"/1")
+    world.get(b"/2")
+    third = world.get(b"/3")
+    record = third.record()
+    assert (third.flags(), record.status, record.server_name) == ("SQ--", 503, "app1")
+    assert (world.server("app1").counters.connect_errors, world.backend.counters.connect_errors) == (1, 1)
+
+
 def test_many_in_a_row_are_served_in_their_order() -> None:
     world = full()
     talks = [world.get(b"/%d" % n) for n in range(6)]

@@ -18,6 +18,8 @@ class Algorithm:
         self.follows_load: bool = False
         # Whether a server keeps the weight it was declared with: another one than that, or 0, is refused.
         self.is_static: bool = False
+        # Whether it wants to be asked `wants_form`.
+        self.reads_forms: bool = False
 
     def next(self, visit: Visit) -> Server | None:
         """A usable server, not the one to be avoided while there is another; None when all are full or none is usable.
@@ -29,6 +31,10 @@ class Algorithm:
     def changed(self, server: Server) -> None:
         """The server's state or weight is another than before."""
         raise AssertionError("each algorithm keeps its own order")
+
+    def wants_form(self, visit: Visit) -> bool:
+        """Whether the key, if there is one, is in the body of a POST, so that the choice should wait for it."""
+        raise AssertionError("only asked of those that read forms")
 
     def load_changed(self, server: Server) -> None:
         """The server serves one request more, or one less."""

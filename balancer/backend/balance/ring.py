@@ -51,13 +51,15 @@ class Ring:
         after = bisect_left(points, key) % count
         before = after - 1 if after else count - 1
         place = before if (key - points[before]) & MASK <= (points[after] - key) & MASK else after
-        server = self.owners[place]
-        for _ in range(count):
-            if server is not avoid and (not self.factor_percent or self._is_fit(server)):
-                break
-            place = place + 1 if place + 1 < count else 0
-            server = self.owners[place]
-        return server
+        other: Server | None = None
+        for step in range(count):
+            server = self.owners[(place + step) % count]
+            if server is not avoid:
+                if not self.factor_percent or self._is_fit(server):
+                    return server
+                if other is None:
+                    other = server
+        return avoid if other is None else other
 
     def walk(self, avoid: Server | None) -> Server | None:
         """The next server round the ring that is not full: for requests without a key."""

@@ -1,0 +1,59 @@
+"""A request as a balance algorithm may come to know it: by the client's address, its head, and the form in its body.
+
+What of the body has come before there is a server is held here. A form may hold the key of `balance url_param`; so a POST
+without the key in its target waits for its body, as far as it is held at all.
+"""
+
+from typing import Final
+
+from balancer.backend.backend import Request
+from balancer.backend.balance import Algorithm
+from balancer.http.framing import CHUNKED, LENGTH, NO_BODY, Body
+from balancer.http.head import RequestHead
+from balancer.proxy.channels import ClientChannel
+
+POST: Final = b"POST"
+
+
+class Visitor(Request):
+    """The client's side of an exchange, its head and the beginning of its body."""
+
+    def __init__(self, client: ClientChannel, head: RequestHead) -> None:
+        super().__init__()
+        self.client = client
+        self.head = head
+        kind = CHUNKED if head.is_chunked else LENGTH if head.content_length > 0 else NO_BODY
+        self.upload = Body(kind, head.content_length, head.is_chunked)
+        self.held: list[bytes] = []  # what has not been sent, or must be kept in case it has to be sent again
+        self.held_octets: int = 0
+
+    def source_octets(self) -> bytes:
+        """For `balance source`."""
+        return self.client.source_octets()
+
+    def target_octets(self) -> bytes:
+        """For `balance uri` and `url_param`."""
+        return self.head.target_sent()
+
+    def field_octets(self, name: bytes) -> bytes:
+        """For `balance hdr()`."""
+        return self.head.field_element(name)
+
+    def form_octets(self) -> bytes | None:
+        """For `balance url_param`: chunks are taken out of their framing."""
+        if self.head.method != POST:
+            return None
+        held = b"".join(self.held)
+        if self.upload.kind != CHUNKED:
+            return held
+        body = Body(CHUNKED, 0, False)
+        body.feed(held, 0)
+        return b"".join(body.out)
+
+    def needs_form(self, algorithm: Algorithm, held_octets_max: int) -> bool:
+        """Whether the choice of a server should wait for the form."""
+        return self.bound_to is None and self.has_more_form(held_octets_max) and algorithm.wants_form(self)
+
+    def has_more_form(self, held_octets_max: int) -> bool:
+        """Whether more of a form may still come to be held."""
+        return self.head.method == POST and not self.upload.is_done and self.held_octets <= held_octets_max
