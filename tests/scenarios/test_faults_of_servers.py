@@ -1,7 +1,8 @@
 """Each fault of a server alone: what the client gets, what the log says, and that nothing is processed twice.
 
 A row is one fault; each is met by a GET and, where no timeout makes it slow, by a POST with a body, on a connection of its own,
-and followed by a request that must be served as if nothing had been. The same rows hold for Debian's haproxy; where it differs `theirs` says how.
+and followed by a request that must be served as if nothing had been. The same rows hold for Debian's haproxy; where it differs
+`theirs` says how.
 """
 
 import socket
@@ -227,7 +228,7 @@ def hold(stage: Stage, name: str, row: Row, method: str) -> None:
     (line,) = seen.lines
     assert (seen.status, seen.ends) == (row.status, row.ends), seen
     assert (line.status, line.flags) == (row.status, row.flags), seen
-    # A server may reset what it has just accepted before the connect is seen to have come through: then it is a retry.
+    # A server that resets what it has just accepted may do so before the connect is seen to have come through: a retry, then.
     assert line.retries == row.retries or row.section == "resetting", seen
     if row.status == 200 and row.ends == WHOLE:
         assert seen.body == f"answer to {target}".encode(), seen
