@@ -15,7 +15,8 @@ from balancer.http.gather import Gathered
 from balancer.http.message import LEADING_EMPTY_LINES_MAX
 from balancer.proxy.answer import INTERIM_COUNT_MAX
 from balancer.proxy.channels import Limits
-from balancer.proxy.client import IDLE, ClientSide, Gate
+from balancer.proxy.client import IDLE, ClientSide
+from balancer.proxy.gate import Gate
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
