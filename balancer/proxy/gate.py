@@ -2,10 +2,13 @@
 
 from typing import TYPE_CHECKING
 
+from mypy_extensions import mypyc_attr
+
 if TYPE_CHECKING:
     from balancer.proxy.client import ClientSide
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Gate:
     """Who may come in: the worker's count of connections."""
 
