@@ -17,7 +17,7 @@ INSTALLED := .venv/installed-$(FORM)
 EXTRAS = import sys, tomllib; table = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; \
 	print(*(line for extra in sys.argv[1:] for line in table[extra]), sep="\n")
 
-.PHONY: run test unit lint types bench bench-micro soak fuzz clean
+.PHONY: run test unit lint types bench bench-micro soak fuzz clean limits
 .DELETE_ON_ERROR:
 
 run: $(INSTALLED)
@@ -47,6 +47,10 @@ bench-micro: $(INSTALLED) .venv/extras-bench
 COUNT ?= 1000000
 soak: .venv/extras $(INSTALLED)
 	PYTHONPATH=tests .venv/bin/python -P tests/soak.py --count $(COUNT)
+
+# What slow, silent and greedy clients cost, beside haproxy. LIMITS holds words for it: make limits LIMITS="--connections 100"
+limits: .venv/extras $(INSTALLED)
+	@PYTHONPATH=tests .venv/bin/python -P -m limits_beside_haproxy $(LIMITS)
 
 # Half of the time on the interpreted form, where the lines that are reached guide the search, half on the deployed form. With
 # KEEP=1 what reaches new lines is written into tests/corpus; what fails always is.
