@@ -25,7 +25,7 @@ class Farm:
         self.backend_by_name: dict[str, Backend] = {backend.name: backend for backend in self.backends}
         for backend in self.backends:
             for server in backend.servers:
-                if server.config.track:
+                if server.config.track and not backend.is_disabled:  # nobody looked at the references of a disabled section
                     self._join_tracker(backend, server)
         for backend in self.backends:
             for server in backend.servers:

@@ -231,6 +231,12 @@ def test_who_tracks_a_server_that_starts_in_maintenance_is_out() -> None:
     assert scene.backend().transitions_down == 1
 
 
+def test_a_disabled_section_may_track_what_is_not_there() -> None:
+    loop = server_record("t", track="other/u"), server_record("u", track="other/t"), server_record("v", track="nowhere/a")
+    scene = Stage(backend_record(A), backend_record(*loop, name="other", disabled=True))
+    assert [scene.server(name).status_text() for name in "tuv"] == ["no check"] * 3
+
+
 # --- what visitors meet ------------------------------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ from observed import NOW, found, in_every_state, observed
 from recorded import stats_header, stats_rows
 from records import server_record
 
+from balancer.backend.verdicts import CHECK_STATES, FAILED, Verdict
 from balancer.observe import stats
 from balancer.observe.columns import COLUMNS
 from balancer.observe.info import LINES, VERSION, Pace, show_info, uptime_text
@@ -75,6 +76,59 @@ def test_a_servers_state_reads_as_haproxys(name: str) -> None:
     columns = "weight act bck chkfail chkdown lastchg downtime qlimit slim check_status check_duration last_chk check_desc"
     for column in [*columns.split(), "status", "check_rise", "check_fall", "check_health", "pid", "type", "mode", "uweight"]:
         assert row[column] == theirs[column], column
+
+
+# The recorded servers that were checked by HTTP: how often they fall, their verdicts, and when the last came.
+CHECKED_BY_HTTP: Final = {
+    "l7ok": (3, [Verdict("L7OK", 200)], 6),
+    "l7sts": (1, [Verdict("L7STS", 500, "Oops")], 5),
+    "nolb": (3, [Verdict("L7OK", 200), Verdict("L7OKC", 404)], 5),
+    "l7tout": (1, [Verdict("L7TOUT")], 4),
+    "l7rsp": (1, [Verdict("L7RSP")], 5),
+}
+
+
+@pytest.mark.parametrize("name", CHECKED_BY_HTTP)
+def test_what_a_check_by_http_shows_reads_as_haproxys(name: str) -> None:
+    fall_count, verdicts, seconds_ago = CHECKED_BY_HTTP[name]
+    info = observed(server_record(name, check=True, fall_count=fall_count, port=3001))
+    backend = info.farm.backends[0]
+    server, theirs = found(backend, name), recorded_row("web", name)
+    for verdict in verdicts:
+        was_up = server.is_up()
+        server.keep_verdict(verdict, int(theirs["check_duration"]))
+        result = CHECK_STATES[verdict.name].result
+        if result == FAILED:
+            server.count_failed()
+        else:
+            server.count_passed()
+        if server.settle(result):
+            backend.server_changed(server, was_up, NOW - seconds_ago)
+            server.changed_at = NOW - seconds_ago
+    row = rows_of(stats.csv(info.farm, NOW, stats.Choice()))[name]
+    differing = {"pxname", "iid", "sid", "addr", "src_ilim", "need_conn_est"}  # the last counts connections of checks there
+    assert {key for key in row if row[key] != theirs[key]} <= differing
+
+
+def test_who_follows_another_server_shows_no_check_of_its_own() -> None:
+    info = observed(
+        server_record("app2", check=True),
+        server_record("follow", track="smalltalk/app2"),
+        server_record("maint", check=True, disabled=True),
+        server_record("viamaint", track="smalltalk/maint"),
+    )
+    leader = found(info.farm.backends[0], "app2")
+    leader.check_passed()
+    rows = rows_of(stats.csv(info.farm, NOW, stats.Choice()))
+    assert rows["viamaint"]["status"] == "MAINT (via smalltalk/maint)"
+    for name in ("follow", "viamaint"):
+        theirs = recorded_row("states", name)
+        columns = (
+            "weight act bck chkfail chkdown lastchg downtime throttle check_status check_code check_duration hanafail last_chk"
+        )
+        for column in [*columns.split(), "check_desc", "check_rise", "check_fall", "check_health", "uweight"]:
+            assert rows[name][column] == theirs[column], column
+        assert rows[name]["tracked"] == {"follow": "smalltalk/app2", "viamaint": "smalltalk/maint"}[name]
 
 
 def test_a_server_without_weight_is_not_shown_as_draining() -> None:
