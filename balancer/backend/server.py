@@ -72,8 +72,8 @@ class Server:
         self.fall_count: int = config.fall_count
         self.health: int = config.rise_count
         self.state: int = RUNNING
+        self.keeps_weight: bool = False  # the algorithm is static: `slowstart` only limits its slots
         self.warm_step: int = WEIGHT_SCALE  # of WEIGHT_SCALE: how much of its weight it has while it is STARTING
-        self.keeps_weight: bool = False  # under an algorithm that cannot let it grow
         self.tracked: Server | None = None
         self.trackers: list[tuple[Backend, Server]] = []
         self.observes: int = OBSERVED[config.observe] if config.check else OBSERVES_NOTHING

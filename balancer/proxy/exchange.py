@@ -48,7 +48,6 @@ class Exchange(Visitor):
         self.awaits_form: bool = False  # the algorithm may find its key in the body
         self.is_monitored: bool = False  # asked for `monitor-uri`: answered here, and not logged
         self.cookie_letter: int = ledger.NO_LETTER
-        self.is_held_whole: bool = True
         self.written_before: int = 0
         self.answer: Answer | None = None
         # loop.time() at each step; -1.0 where it was not reached.
@@ -297,9 +296,9 @@ class Exchange(Visitor):
             if channel is not None:
                 channel.send(pieces)
                 if channel.use_count > 1 and self.is_held_whole:
-                    self._hold(pieces)
+                    self.hold(pieces, self.services.limits.held_octets_max)
             else:
-                self._hold(pieces)
+                self.hold(pieces, 0)
                 if self.held_octets > self.services.limits.held_octets_max:
                     self.client.pause_upload()
         if upload.is_bad:
@@ -311,18 +310,6 @@ class Exchange(Visitor):
             self._assign(self.services.now())
         return end
 
-    def _hold(self, pieces: list[bytes]) -> None:
-        for piece in pieces:
-            self.held_octets += len(piece)
-        if self.channel is not None and self.held_octets > self.services.limits.held_octets_max:
-            self.release_held()
-        else:
-            self.held.extend(pieces)
-
-    def release_held(self) -> None:
-        self.is_held_whole = False
-        self.held = []
-        self.held_octets = 0
 
     # --- time --------------------------------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ class Visitor(Request):
         self.upload = Body(kind, head.content_length, head.is_chunked)
         self.held: list[bytes] = []  # what has not been sent, or must be kept in case it has to be sent again
         self.held_octets: int = 0
+        self.is_held_whole: bool = True
 
     def source_octets(self) -> bytes:
         """For `balance source`."""
@@ -57,3 +58,18 @@ class Visitor(Request):
     def has_more_form(self, held_octets_max: int) -> bool:
         """Whether more of a form may still come to be held."""
         return self.head.method == POST and not self.upload.is_done and self.held_octets <= held_octets_max
+
+    def hold(self, pieces: list[bytes], octets_max: int) -> None:
+        """Keeps octets of the body; with more than `octets_max` (0: no limit) all of it is forgotten, for good."""
+        for piece in pieces:
+            self.held_octets += len(piece)
+        if octets_max and self.held_octets > octets_max:
+            self.release_held()
+        else:
+            self.held.extend(pieces)
+
+    def release_held(self) -> None:
+        """Forgets the body: it has gone out, and cannot be sent again."""
+        self.is_held_whole = False
+        self.held = []
+        self.held_octets = 0

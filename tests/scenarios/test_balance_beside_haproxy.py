@@ -1,5 +1,6 @@
 """Keys beside HAProxy's: both programs read the same sections, and the same keys reach the same servers, thousands of them."""
 
+import csv
 import random
 import string
 from collections.abc import Callable
@@ -157,6 +158,8 @@ CASES: Final[list[tuple[str, str, str, Keys, int]]] = [
     ("hdr(host)", "", "plain", absolute_keys, 200),
     ("url_param user check_post", "", "plain", form_keys, 500),
     ("url_param user", "hash-type consistent", "mixed", form_keys, 500),
+    *[(line, "option allbackups", "backup", uri_keys, 50) for line in ("uri", "static-rr", "roundrobin", "leastconn", "first")],
+    ("uri", "option allbackups\n hash-type consistent", "backup", uri_keys, 50),
     # Among several backups HAProxy's static-rr takes turns; ours is the first, as the manual says of all algorithms.
     *[("static-rr", "", layout, uri_keys, 300) for layout in LIVING if layout != "backup"],
     *[("roundrobin", "", layout, uri_keys, 100) for layout in LIVING],
@@ -210,3 +213,15 @@ def test_the_same_addresses_reach_the_same_servers(tmp_path: Path) -> None:
 def source_cases() -> list[tuple[str, str]]:
     """Each type of hash on both layouts."""
     return [(kind, layout) for kind in SOURCE_TYPES for layout in ("plain", "mixed")]
+
+
+def test_the_statistics_name_the_same_algorithms_ids_and_weights(tmp_path: Path) -> None:
+    lines = ("roundrobin", "static-rr", "leastconn", "first", "source", "uri", "url_param x", "hdr(x)")
+    sections = {f"case{n}": (f"balance {line}", "mixed") for n, line in enumerate(lines)}
+    told = []
+    with both(tmp_path, sections) as sides:
+        for side in sides:
+            rows = csv.DictReader(side.ask("show stat").removeprefix("# ").splitlines())
+            told.append([[row[name] for name in ("pxname", "svname", "sid", "algo", "weight")] for row in rows])
+    assert told[0] == told[1]
+    assert [row[3] for row in told[0] if row[1] == "BACKEND"] == [line.split()[0].split("(")[0] for line in lines]

@@ -17,7 +17,7 @@ from balancer.backend.balance.random import Random
 from balancer.backend.balance.ring import Ring
 from balancer.backend.balance.servermap import ServerMap
 from balancer.backend.queue import Waiter
-from balancer.backend.server import MAINT, READY, Server
+from balancer.backend.server import MAINT, READY, RUNNING, STARTING, STOPPED, Server
 from balancer.config.balances import ALGORITHMS as ALGORITHM_WORDS
 from balancer.model import Balance
 
@@ -71,6 +71,24 @@ def test_weights_are_divided_by_what_divides_those_of_the_backups_too() -> None:
     backup = server_record("x", weight=3, backup=True)
     assert len(ServerMap(servers, servers).places) == 3
     assert len(ServerMap(servers, [*servers, *living_servers(backup)]).places) == 6
+
+
+@pytest.mark.parametrize("is_consistent", [False, True])
+def test_a_server_that_warms_up_has_fewer_points_on_a_ring_and_all_its_places_on_a_map(is_consistent: bool) -> None:
+    backend = living_backend(
+        server_record("a", weight=1, check=True, slowstart_s=100.0),
+        server_record("b", weight=1),
+        balance=Balance("uri", is_consistent=is_consistent, avalanche=True),
+    )
+    server = backend.servers[0]
+    visits = [FakeVisit(target=b"/%d" % n) for n in range(400)]
+    before = names(backend.algorithm, *visits).count("a")
+    server.become(STOPPED)
+    server.become(RUNNING)
+    backend.algorithm.changed(server)
+    assert server.state == STARTING
+    after = names(backend.algorithm, *visits).count("a")
+    assert 0 < after < before if is_consistent else after == before
 
 
 def test_only_the_keys_of_a_lost_server_move_on_a_ring() -> None:

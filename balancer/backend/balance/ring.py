@@ -32,7 +32,7 @@ class Ring:
         below = 0
         for server in group:
             self.below[server.number] = below if server.is_balanced() else 0
-            self._reckon(server, server.scaled_weight())
+            self._reckon(server, server.weight * WEIGHT_SCALE)
             self._count(server)
             below += self.counts[server.number]
         self._lay()
