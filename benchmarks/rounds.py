@@ -33,6 +33,10 @@ SETTLED_COUNT: Final = 4
 SETTLE_PATIENCE_S: Final = 5.0
 
 
+# Told each measurement that begins: the scenario's name, the round and the proxy.
+Step = Callable[[str, str], None]
+
+
 @dataclass(frozen=True)
 class Plan:
     """How much is measured, of whom, and where it runs."""
@@ -47,8 +51,8 @@ class Plan:
     other_cores: set[int]
 
 
-def run(plan: Plan, step: Callable[[str], None]) -> Outcome:
-    """Measures. `step` is told each measurement that begins."""
+def run(plan: Plan, step: Step) -> Outcome:
+    """Measures."""
     descriptors = machine.raise_descriptors()
     settings = {
         "rounds": plan.round_count,
@@ -78,7 +82,7 @@ def fitted(scenario: Scenario, descriptors: int) -> Scenario:
 class Bench:
     """One scenario with its farm and its sink; contestants are started as they are needed."""
 
-    def __init__(self, plan: Plan, scenario: Scenario, folder: Path, stack: ExitStack, step: Callable[[str], None]) -> None:
+    def __init__(self, plan: Plan, scenario: Scenario, folder: Path, stack: ExitStack, step: Step) -> None:
         self.plan = plan
         self.scenario = scenario
         self.folder = folder
@@ -192,7 +196,7 @@ class Bench:
         return own_program("generator", words, self.folder, self.plan.other_cores)
 
     def _tell(self, number: int, series: Series) -> None:
-        self.step(f"{self.scenario.name} {number + 1}/{self.plan.round_count}: {series.name}")
+        self.step(self.scenario.name, f"{number + 1}/{self.plan.round_count}: {series.name}")
 
 
 def figures(scenario: Scenario, result: Result, used_s: float, resident_kib: int) -> Figures:
