@@ -116,7 +116,15 @@ def _measured(arguments: argparse.Namespace, console: Console) -> results.Outcom
     with _progress(console) as progress:
         count = len(plan.scenarios) * plan.round_count * len(plan.contestants)
         task = progress.add_task("starting", total=count)
-        return rounds.run(plan, lambda text: progress.update(task, description=text, advance=1))
+        begun: list[str] = []
+
+        def step(name: str, text: str) -> None:
+            progress.update(task, description=f"{name} {text}", advance=1)
+            if not console.is_terminal and name not in begun:
+                begun.append(name)
+                console.print(f"{len(begun)} of {len(plan.scenarios)}: {name}", style="dim")
+
+        return rounds.run(plan, step)
 
 
 def _told(outcome: results.Outcome, arguments: argparse.Namespace, console: Console) -> int:

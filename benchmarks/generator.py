@@ -2,9 +2,10 @@
 
     python -m benchmarks.generator JOB
 
-JOB is a `Job` as JSON; the `Result` is printed as JSON. A closed loop sends the next request when the last is answered. A paced
-load sends at a constant rate whatever comes back, on any free connection, and counts latency from the moment at which a request
-was due: what waits because the proxy stalls counts as waiting (no coordinated omission). Its own lateness is told beside.
+JOB is a `Job` as JSON. It prints a line when its connections stand, waits for one on its standard input, and prints the
+`Result` as JSON when the load is over. A closed loop sends the next request when the last is answered. A paced load sends at a
+constant rate whatever comes back, on any free connection, and counts latency from the moment at which a request was due: what
+waits because the proxy stalls counts as waiting (no coordinated omission). Its own lateness is told beside.
 """
 
 import ctypes
@@ -30,6 +31,9 @@ PATIENCE_S: Final = 30.0
 POLL_S: Final = 0.2
 # How many connections of an idle load are opened at a time.
 OPENED_AT_ONCE: Final = 64
+# The loads whose connections are opened before they begin; a large body would take as long as the load itself.
+OPENED_BEFORE: Final = ("request", "paced")
+LARGE_OCTETS: Final = 1 << 16
 LENGTH: Final = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 STAR: Final = b"*"
 MASK: Final = b"mask"
@@ -232,9 +236,14 @@ class Load:
         self.kind = USERS[job.traffic.kind]
         servers = spread(job.traffic.connections, job.server_count)
         self.everyone = [self.kind(self, server) for server in servers]
+        self.is_large = "octets" in job.traffic.path or job.traffic.body_octets > LARGE_OCTETS
 
     def run(self) -> Result:
         """Runs it."""
+        if self.job.traffic.kind in OPENED_BEFORE and not self.is_large and not self.job.traffic.closes:
+            self._open()
+        print("ready", flush=True)
+        sys.stdin.readline()
         started_s = time.perf_counter()
         if self.job.traffic.kind == "paced":
             Pacer(self).run()
@@ -276,10 +285,26 @@ class Load:
             user.drop()
         return user, done
 
+    def _open(self) -> None:
+        """One request on each connection, which nobody counts."""
+        waiting = deque(self.everyone)
+        busy = 0
+        deadline_s = time.perf_counter() + PATIENCE_S
+        while (waiting or busy) and time.perf_counter() < deadline_s:
+            while waiting and busy < OPENED_AT_ONCE:
+                waiting.popleft().begin(time.perf_counter())
+                busy += 1
+            for fileno, events in self.poller.poll(POLL_S):
+                if self.answered(fileno, events) is not None:
+                    busy -= 1
+        failed = self.result.failed + busy + len(waiting)
+        self.latencies_s.clear()
+        self.result = Result(failed=failed)
+
     def _closed_loop(self) -> None:
-        """Until the time is over; a large body that is on its way is finished and counted, so that all octets are."""
+        """Until the time is over. What is on its way then is finished and counted: it has cost something already."""
         ends_s = time.perf_counter() + self.job.seconds
-        is_finishing = "octets" in self.job.traffic.path or self.job.traffic.body_octets > len(PIECE) // 2
+        is_finishing = self.job.traffic.kind != "stream"
         for user in self.everyone:
             user.begin(time.perf_counter())
         busy = len(self.everyone)
@@ -295,18 +320,9 @@ class Load:
                     busy -= 1
 
     def _idle(self) -> None:
-        """Opens all connections, one request on each; tells so; holds them until standard input ends."""
-        waiting = deque(self.everyone)
-        busy = 0
-        deadline_s = time.perf_counter() + PATIENCE_S
-        while (waiting or busy) and time.perf_counter() < deadline_s:
-            while waiting and busy < OPENED_AT_ONCE:
-                waiting.popleft().begin(time.perf_counter())
-                busy += 1
-            for fileno, events in self.poller.poll(POLL_S):
-                if self.answered(fileno, events) is not None:
-                    busy -= 1
-        self.result.failed += len(waiting) + busy
+        """Opens all connections, one request on each; tells their number; holds them until standard input ends."""
+        self._open()
+        self.result.done = len(self.users)
         print(self.result.done, flush=True)
         sys.stdin.read()
 
@@ -327,10 +343,9 @@ class Pacer:
         self.late_s: list[float] = []
 
     def run(self) -> None:
-        """Opens the connections, then paces, then waits for the last answers."""
+        """Paces, then waits for the last answers."""
         load = self.load
         _go_first()
-        self._open()
         load.poller.register(self.timer, select.EPOLLIN)
         self._arm()
         free = list(load.everyone)
@@ -364,17 +379,6 @@ class Pacer:
         seconds, rest_ns = divmod(max(1, int(self.period_s * 1e9)), 1_000_000_000)
         if self.libc.timerfd_settime(self.timer, 0, struct.pack("qqqq", seconds, rest_ns, seconds, rest_ns), None) != 0:
             raise OSError(ctypes.get_errno(), "timerfd_settime")
-
-    def _open(self) -> None:
-        """One request on each connection, which nobody counts."""
-        load = self.load
-        for user in load.everyone:
-            user.begin(time.perf_counter())
-        waiting = len(load.everyone)
-        while waiting:
-            waiting -= sum(load.answered(*event) is not None for event in load.poller.poll(POLL_S))
-        load.latencies_s.clear()
-        load.result = Result()
 
 
 def _go_first() -> None:

@@ -12,6 +12,9 @@ from benchmarks.results import Measured, Outcome
 
 FORMATS: Final = ("png", "svg")
 DPI: Final = 110
+COST_TICKS_US: Final = (5, 10, 20, 30, 50, 100, 200, 300, 500, 1000, 2000)
+# Ratios beyond the last are cut off: the table has them.
+TICKS: Final = (0.25, 0.5, 1, 2, 4, 8, 16, 32)
 COLOURS: Final = dict(
     zip([each.name for each in CONTESTANTS], ("#d1495b", "#30638e", "#7fa6c9", "#3c8d5a", "#a67c52"), strict=True)
 )
@@ -66,10 +69,11 @@ def _ratios(scenarios: list[Measured], outcome: Outcome) -> Any:
     axes.set_yticks(range(len(scenarios)), labels)
     axes.invert_yaxis()
     axes.set_xscale("log")
-    ticks = (0.25, 0.5, 1, 2, 4, 8, 16)
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+    axes.set_xticks(TICKS, [f"{tick:g}" for tick in TICKS])
+    axes.set_xlim(TICKS[0], TICKS[-1])
     axes.set_xlabel(f"ratio to {REFERENCE}: less is better (medians; lines: least and most of the rounds)")
-    axes.legend(loc="lower right", fontsize="small")
+    figure.legend(loc="outside lower center", ncols=len(names), fontsize="small")
     axes.grid(axis="x", alpha=0.3)
     return figure
 
@@ -87,10 +91,14 @@ def _scale(family: str, members: list[Measured], outcome: Outcome) -> Any:
             axes.fill_between(points, lows, highs, color=COLOURS[name], alpha=0.15, linewidth=0)
     axes.set_xscale("log")
     axes.set_yscale("log")
+    axes.minorticks_off()
     axes.set_xticks([each.point for each in members], [str(each.point) for each in members])
+    lowest, highest = axes.get_ylim()
+    shown = [tick for tick in COST_TICKS_US if lowest <= tick <= highest]
+    axes.set_yticks(shown, [str(tick) for tick in shown])
     axes.set_xlabel(family)
     axes.set_ylabel("CPU us per request")
-    axes.grid(which="both", alpha=0.3)
+    axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
     return figure
 

@@ -1,6 +1,8 @@
 """Tables of a run: one per scenario, one of the targets at the end, one of a comparison."""
 
 import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.table import Table
@@ -9,8 +11,25 @@ from benchmarks.contestants import REFERENCE
 from benchmarks.results import HEADINGS, Measured, Outcome
 from benchmarks.scenarios import GROWTH_TARGETS, TARGETS
 
-# (scenario, promise, limit as text, measured, whether it is met); None where it was not measured.
-Row = tuple[str, str, str, float | None, bool | None]
+
+@dataclass(frozen=True)
+class Row:
+    """One promise beside what was measured: the ratios of all rounds, whose median counts; none where it was not measured."""
+
+    scenario: str
+    promise: str
+    limit: str
+    ratios: list[float]
+    is_met: Callable[[float], bool]
+
+    def told(self) -> tuple[str, str, str]:
+        """The median, least..most, and the verdict, which says when not every round agrees."""
+        if not self.ratios:
+            return "-", "", "not measured"
+        is_met = self.is_met(statistics.median(self.ratios))
+        agrees = all(self.is_met(ratio) is is_met for ratio in self.ratios)
+        verdict = ("met" if is_met else "missed") + ("" if agrees else ", not in every round")
+        return f"{statistics.median(self.ratios):.2f}", f"{min(self.ratios):.2f}..{max(self.ratios):.2f}", verdict
 
 
 def scenario_table(measured: Measured) -> Table:
@@ -31,10 +50,10 @@ def scenario_table(measured: Measured) -> Table:
         table.add_row(
             series.name,
             f"{series.median('cpu_us'):.1f}",
-            f"{least:.3g}..{most:.3g}",
+            f"{rounded(least)}..{rounded(most)}",
             "" if ratio is None else f"{ratio:.2f}",
             f"{series.median('rate'):.0f}",
-            *(f"{series.median(name):.2f}" for name in ("p50_ms", "p99_ms", "p999_ms")),
+            *(f"{series.median(name):.2f}" if series.median(name) else "-" for name in ("p50_ms", "p99_ms", "p999_ms")),
             f"{series.median('resident_kib') / 1024:.0f}",
             f"{sum(each.failed for each in series.rounds)}",
             *([f"{series.median('octets_per_connection'):.0f}"] if is_idle else []),
@@ -46,32 +65,29 @@ def scenario_table(measured: Measured) -> Table:
 
 def target_rows(outcome: Outcome) -> list[Row]:
     """Every promise beside what was measured."""
-    rows: list[Row] = []
+    rows = []
     for target in TARGETS:
         measured = outcome.scenario(target.scenario)
-        ratio = measured.ratio(target.of, target.to) if measured else None
+        ratios = measured.ratios(target.of, target.to) if measured else []
         sign = ">=" if target.is_at_least else "<="
         text = f"{target.text} ({target.of} / {target.to})"
-        rows.append(
-            (target.scenario, text, f"{sign} {target.limit:.2f}", ratio, None if ratio is None else target.is_met(ratio))
-        )
+        rows.append(Row(target.scenario, text, f"{sign} {target.limit:.2f}", ratios, target.is_met))
     for growth in GROWTH_TARGETS:
-        grown = outcome.growth(growth.family, growth.lesser, growth.greater, growth.of)
+        ratios = outcome.growths(growth.family, growth.lesser, growth.greater, growth.of)
         text = f"CPU per request with {growth.greater} {growth.family} / with {growth.lesser}, {growth.of}"
-        rows.append((growth.family, text, f"< {growth.limit:.2f}", grown, None if grown is None else grown < growth.limit))
+        rows.append(Row(growth.family, text, f"< {growth.limit:.2f}", ratios, growth.is_met))
     return rows
 
 
 def target_table(outcome: Outcome) -> Table:
     """The table at the end."""
     table = Table(title="Targets: medians of ratios", title_justify="left")
-    for heading in ("scenario", "promise", "target", "measured", ""):
-        table.add_column(heading, justify="right" if heading in ("target", "measured") else "left")
-    for name, text, limit, ratio, is_met in target_rows(outcome):
-        if ratio is None:
-            table.add_row(name, text, limit, "-", "[dim]not measured")
-        else:
-            table.add_row(name, text, limit, f"{ratio:.2f}", "[green]met" if is_met else "[bold red]missed")
+    for heading in ("scenario", "promise", "target", "measured", "rounds", ""):
+        table.add_column(heading, justify="right" if heading in ("target", "measured", "rounds") else "left")
+    for row in target_rows(outcome):
+        ratio, spread, verdict = row.told()
+        colour = {"met": "[green]", "missed": "[bold red]"}.get(verdict.split(",")[0], "[dim]")
+        table.add_row(row.scenario, row.promise, row.limit, ratio, spread, colour + verdict)
     return table
 
 
@@ -112,20 +128,26 @@ def show(outcome: Outcome, console: Console) -> None:
     console.print("  ".join(f"{name}: {value}" for name, value in told.items()), style="dim", soft_wrap=True, markup=False)
 
 
+def rounded(figure: float) -> str:
+    """Three digits, and no exponent."""
+    return f"{figure:.0f}" if figure >= 100.0 else f"{figure:.3g}"
+
+
 def markdown(outcome: Outcome) -> str:
     """The tables of the targets and of the scenarios, for a document."""
-    lines = ["| scenario | promise | target | measured | |", "|---|---|--:|--:|---|"]
-    for name, text, limit, ratio, is_met in target_rows(outcome):
-        verdict = ("-", "not measured") if ratio is None else (f"{ratio:.2f}", "met" if is_met else "**missed**")
-        lines.append(f"| {name} | {text} | {limit.replace('<', '&lt;').replace('>', '&gt;')} | {' | '.join(verdict)} |")
+    lines = ["| scenario | promise | target | measured | rounds | |", "|---|---|--:|--:|--:|---|"]
+    for row in target_rows(outcome):
+        ratio, spread, verdict = row.told()
+        limit = row.limit.replace("<", "&lt;").replace(">", "&gt;")
+        lines.append(f"| {row.scenario} | {row.promise} | {limit} | {ratio} | {spread} | {verdict} |")
     names = [name for name in outcome.contestants if name != REFERENCE]
     lines += ["", f"| scenario | {' | '.join([REFERENCE, *names])} | unit |", "|---|" + "--:|" * (len(names) + 1) + "---|"]
     for measured in outcome.scenarios:
         cells = []
         for name in (REFERENCE, *names):
-            series, ratio = measured.series(name), measured.ratio(name, REFERENCE)
-            told = "-" if series is None else f"{series.median(measured.figure):.3g}"
-            cells.append(told if ratio is None or name == REFERENCE else f"{told} ({ratio:.2f})")
+            series, to_reference = measured.series(name), measured.ratio(name, REFERENCE)
+            told = "-" if series is None else rounded(series.median(measured.figure))
+            cells.append(told if to_reference is None or name == REFERENCE else f"{told} ({to_reference:.2f})")
         unit = {"cpu_us": f"CPU us / {measured.unit}", "p99_ms": "p99 ms"}.get(measured.figure, "octets / connection")
         lines.append(f"| {measured.name} | {' | '.join(cells)} | {unit} |")
     return "\n".join(lines) + "\n"

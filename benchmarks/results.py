@@ -99,13 +99,14 @@ class Outcome:
         """One scenario, None where it was not measured."""
         return next((each for each in self.scenarios if each.name == name), None)
 
-    def growth(self, family: str, lesser: int, greater: int, of: str) -> float | None:
-        """One contestant's figure at the greater point over that at the lesser one; None where one was not measured."""
+    def growths(self, family: str, lesser: int, greater: int, of: str) -> list[float]:
+        """One contestant's CPU time at the greater point over that at the lesser one, round by round; empty without one."""
         pair = [self.scenario(f"{family}-{point}") for point in (lesser, greater)]
-        found = [each.series(of) if each else None for each in pair]
-        if found[0] is None or found[1] is None or not found[0].median("cpu_us"):
-            return None
-        return found[1].median("cpu_us") / found[0].median("cpu_us")
+        less, more = (each.series(of) if each else None for each in pair)
+        if less is None or more is None:
+            return []
+        values = zip(more.values("cpu_us"), less.values("cpu_us"), strict=True)
+        return [grown / small for grown, small in values if small > 0.0]
 
     def write(self, path: Path) -> None:
         """As JSON."""

@@ -4,6 +4,7 @@ Each scenario starts its servers, its sink and all contestants anew, warms each 
 of the proxy's processes, from the kernel's accounting.
 """
 
+import itertools
 import json
 import statistics
 import sys
@@ -33,6 +34,10 @@ SETTLED_COUNT: Final = 4
 SETTLE_PATIENCE_S: Final = 5.0
 
 
+# Told each measurement that begins: the scenario's name, the round and the proxy.
+Step = Callable[[str, str], None]
+
+
 @dataclass(frozen=True)
 class Plan:
     """How much is measured, of whom, and where it runs."""
@@ -47,8 +52,8 @@ class Plan:
     other_cores: set[int]
 
 
-def run(plan: Plan, step: Callable[[str], None]) -> Outcome:
-    """Measures. `step` is told each measurement that begins."""
+def run(plan: Plan, step: Step) -> Outcome:
+    """Measures."""
     descriptors = machine.raise_descriptors()
     settings = {
         "rounds": plan.round_count,
@@ -60,11 +65,23 @@ def run(plan: Plan, step: Callable[[str], None]) -> Outcome:
     }
     told = machine.describe([sys.executable, "-P", "-m", "balancer"])
     outcome = Outcome(told, settings, {each.name: each.differs for each in plan.contestants})
-    for scenario in plan.scenarios:
+    for group in groups(plan.scenarios):
         with tempfile.TemporaryDirectory(prefix="benchmark-") as name, ExitStack() as stack:
-            bench = Bench(plan, fitted(scenario, descriptors), Path(name), stack, step)
-            outcome.scenarios.append(bench.measured())
+            benches = [Bench(plan, fitted(each, descriptors), Path(name), stack, step) for each in group]
+            if group[0].is_alone:
+                for number in range(plan.round_count):
+                    for bench in benches:
+                        bench.round_alone(number)
+            else:
+                for bench in benches:
+                    bench.rounds_together()
+            outcome.scenarios += [bench.measured() for bench in benches]
     return outcome
+
+
+def groups(scenarios: list[Scenario]) -> list[list[Scenario]]:
+    """What is measured in common rounds: the members of a family, so that growth is of one time; each other for itself."""
+    return [list(members) for _, members in itertools.groupby(scenarios, lambda each: each.family or each.name)]
 
 
 def fitted(scenario: Scenario, descriptors: int) -> Scenario:
@@ -78,28 +95,24 @@ def fitted(scenario: Scenario, descriptors: int) -> Scenario:
 class Bench:
     """One scenario with its farm and its sink; contestants are started as they are needed."""
 
-    def __init__(self, plan: Plan, scenario: Scenario, folder: Path, stack: ExitStack, step: Callable[[str], None]) -> None:
+    def __init__(self, plan: Plan, scenario: Scenario, folder: Path, stack: ExitStack, step: Step) -> None:
         self.plan = plan
         self.scenario = scenario
-        self.folder = folder
+        self.folder = folder / scenario.name
+        self.folder.mkdir()
         self.stack = stack
         self.step = step
+        self.all_series = [Series(each.name) for each in plan.contestants]
+        self.rates: dict[str, float] = {}
         congestion = plan.network.own_ends
         self.origins = stack.enter_context(
-            farm(scenario.server_count, scenario.octets, scenario.needs_own_servers, congestion, folder, plan.other_cores)
+            farm(scenario.server_count, scenario.octets, scenario.needs_own_servers, congestion, self.folder, plan.other_cores)
         )
-        self.sink = stack.enter_context(sink(folder, plan.other_cores))
+        self.sink = stack.enter_context(sink(self.folder, plan.other_cores))
         self.site = Site(self.origins.addresses, self.sink.port, scenario.is_logged)
 
     def measured(self) -> Measured:
-        """All rounds of all contestants."""
-        settings: dict[str, float] = {}
-        all_series = [Series(each.name) for each in self.plan.contestants]
-        if self.scenario.traffic.kind == "idle":
-            self._rounds_from_fresh(all_series)
-        else:
-            settings = self._rounds(all_series)
-        traffic = self.scenario.traffic
+        """All of it, once it is measured."""
         return Measured(
             name=self.scenario.name,
             text=self.scenario.text,
@@ -109,43 +122,47 @@ class Bench:
             point=self.scenario.point,
             load="wrk" if self._uses_wrk(self.scenario) else "own",
             servers=f"{self.scenario.server_count} of {self.origins.kind}",
-            settings={**asdict(traffic), "is_logged": self.scenario.is_logged, **settings},
-            all_series=all_series,
+            settings={**asdict(self.scenario.traffic), "is_logged": self.scenario.is_logged, **self.rates},
+            all_series=self.all_series,
         )
 
-    def _rounds(self, all_series: list[Series]) -> dict[str, float]:
+    def rounds_together(self) -> None:
+        """All rounds, with all contestants running: whoever is not measured has nothing to do but its checks."""
         started = [self._started(contestant, self.stack) for contestant in self.plan.contestants]
-        settings: dict[str, float] = {}
         if self.scenario.traffic.kind == "paced":
             saturated = self._saturation(started)
-            settings = {"saturation": round(saturated), "rate": max(1, round(saturated * SATURATION_SHARE))}
-            self.scenario = replace(self.scenario, traffic=replace(self.scenario.traffic, rate=settings["rate"]))
+            self.rates = {"saturation": round(saturated), "rate": max(1, round(saturated * SATURATION_SHARE))}
+            self.scenario = replace(self.scenario, traffic=replace(self.scenario.traffic, rate=self.rates["rate"]))
         for each in started:
             self._warm_up(each, self.scenario)
         for number in range(self.plan.round_count):
-            for each, series in zip(started, all_series, strict=True):
+            for each, series in zip(started, self.all_series, strict=True):
                 self._tell(number, series)
-                before_s = each.program.cpu_s()
-                result = self._drive(each.port, self.plan.seconds, self.scenario)
-                used_s = each.program.cpu_s() - before_s
-                series.rounds.append(figures(self.scenario, result, used_s, each.program.resident_kib()))
-        return settings
+                series.rounds.append(self._loaded(each))
 
-    def _rounds_from_fresh(self, all_series: list[Series]) -> None:
-        """A proxy keeps memory that it had once; so each round has a new one."""
-        for number in range(self.plan.round_count):
-            for contestant, series in zip(self.plan.contestants, all_series, strict=True):
-                self._tell(number, series)
-                with ExitStack() as stack:
-                    series.rounds.append(self._idle(self._started(contestant, stack)))
+    def round_alone(self, number: int) -> None:
+        """One round in which each contestant is started anew and runs alone: no checks of others, no memory of earlier load."""
+        for contestant, series in zip(self.plan.contestants, self.all_series, strict=True):
+            self._tell(number, series)
+            with ExitStack() as stack:
+                started = self._started(contestant, stack)
+                is_idle = self.scenario.traffic.kind == "idle"
+                warm = replace(self.scenario.traffic, kind="request", connections=WARM_CONNECTIONS)
+                self._warm_up(started, replace(self.scenario, traffic=warm) if is_idle else self.scenario)
+                series.rounds.append(self._idle(started) if is_idle else self._loaded(started))
+
+    def _loaded(self, contestant: Running) -> Figures:
+        """What the load costs, all of it, from when its connections stand."""
+        result, used_s = self._drive(contestant, self.plan.seconds, self.scenario)
+        return figures(self.scenario, result, used_s, contestant.program.resident_kib())
 
     def _idle(self, contestant: Running) -> Figures:
         """What the connections that are open add to a proxy that has served before."""
-        warm = replace(self.scenario, traffic=replace(self.scenario.traffic, kind="request", connections=WARM_CONNECTIONS))
-        self._warm_up(contestant, warm)
         before_kib = settled_kib(contestant.program)
         before_s = contestant.program.cpu_s()
         with self._generator(self._job(contestant.port, 0.0, self.scenario)) as program:
+            program.line()
+            program.ask()
             opened = int(program.line())
             after_kib = settled_kib(contestant.program)
             used_s = contestant.program.cpu_s() - before_s
@@ -161,13 +178,13 @@ class Bench:
         closed = replace(self.scenario, traffic=replace(self.scenario.traffic, kind="request"))
         rates = []
         for _ in range(SATURATION_ROUNDS):
-            result = self._drive(chosen.port, max(SATURATION_S_MIN, self.plan.seconds / 2), closed)
+            result, _ = self._drive(chosen, max(SATURATION_S_MIN, self.plan.seconds / 2), closed)
             rates.append(result.done / result.seconds)
         return statistics.median(rates)
 
     def _warm_up(self, contestant: Running, scenario: Scenario) -> None:
         if self.plan.warm_up_s:
-            self._drive(contestant.port, self.plan.warm_up_s, scenario)
+            self._drive(contestant, self.plan.warm_up_s, scenario)
 
     def _started(self, contestant: Contestant, stack: ExitStack) -> Running:
         started = stack.enter_context(running(contestant, self.site, self.folder, self.plan.proxy_cores))
@@ -180,19 +197,25 @@ class Bench:
     def _job(self, port: int, seconds: float, scenario: Scenario) -> Job:
         return Job(port, seconds, scenario.server_count, self.plan.network.own_ends, scenario.traffic)
 
-    def _drive(self, port: int, seconds: float, scenario: Scenario) -> Result:
-        job = self._job(port, seconds, scenario)
+    def _drive(self, contestant: Running, seconds: float, scenario: Scenario) -> tuple[Result, float]:
+        """One load, and the proxy's time on the processor for it."""
+        job = self._job(contestant.port, seconds, scenario)
         if self._uses_wrk(scenario):
-            return wrk.drive(job, self.folder, self.plan.other_cores)
+            before_s = contestant.program.cpu_s()
+            return wrk.drive(job, self.folder, self.plan.other_cores), contestant.program.cpu_s() - before_s
         with self._generator(job) as program:
-            return Result(**json.loads(program.line()))
+            program.line()  # its connections stand
+            before_s = contestant.program.cpu_s()
+            program.ask()
+            result = Result(**json.loads(program.line()))
+            return result, contestant.program.cpu_s() - before_s
 
     def _generator(self, job: Job) -> Program:
         words = [sys.executable, "-m", "benchmarks.generator", json.dumps(asdict(job))]
         return own_program("generator", words, self.folder, self.plan.other_cores)
 
     def _tell(self, number: int, series: Series) -> None:
-        self.step(f"{self.scenario.name} {number + 1}/{self.plan.round_count}: {series.name}")
+        self.step(self.scenario.name, f"{number + 1}/{self.plan.round_count}: {series.name}")
 
 
 def figures(scenario: Scenario, result: Result, used_s: float, resident_kib: int) -> Figures:

@@ -42,6 +42,11 @@ class Scenario:
     point: int = 0
 
     @property
+    def is_alone(self) -> bool:
+        """Whether each round has new processes, and no contestant runs beside the one that is measured."""
+        return bool(self.family) or self.traffic.kind == "idle"
+
+    @property
     def octets(self) -> tuple[int, ...]:
         """The sizes of bodies that it asks for."""
         _, mark, size = self.traffic.path.partition("/octets/")
@@ -66,7 +71,6 @@ def _table() -> tuple[Scenario, ...]:
             f"connections-{point}",
             f"clicks on {point} connections",
             replace(CLICKS, connections=point),
-            by_wrk=True,
             family="connections",
             point=point,
         )
@@ -181,6 +185,10 @@ class GrowthTarget:
     greater: int
     limit: float
     of: str = OURS
+
+    def is_met(self, ratio: float) -> bool:
+        """Whether a measured growth keeps it."""
+        return ratio < self.limit
 
 
 TARGETS: Final[tuple[Target, ...]] = (

@@ -1,14 +1,15 @@
 """The benchmarks and the load tool, run as their users run them."""
 
 import asyncio
+import contextlib
 import importlib.util
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def configuration(port: int, images: list[Image]) -> str:
     )
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def balancer(config: str, folder: Path, *, port: int) -> AsyncIterator[None]:
     """A balancer that serves. It is awaited in a thread: the images answer on this loop, its first request among others."""
     started = Balancer(config, folder, port=port)
@@ -83,6 +84,30 @@ async def test_every_session_of_an_image_that_forgets_is_reported(tmp_path: Path
 
 async def _in_thread(*words: str) -> subprocess.CompletedProcess[str]:
     return await asyncio.to_thread(benchmarks, *words)
+
+
+async def test_on_a_terminal_the_load_is_shown_as_it_goes(tmp_path: Path) -> None:
+    async with Image("app1", port=0) as one:
+        words = ["load", f"http://127.0.0.1:{one.port}{PATH}", "--users", "2", "--seconds", "1.2", "--think", "0.05"]
+        shown = await asyncio.to_thread(on_a_terminal, words)
+    # The head of the live table, drawn before the report.
+    assert 0 < shown.find("p99.9 ms") < shown.find("latency of a click")
+    assert "none lost" in shown
+
+
+def on_a_terminal(words: list[str]) -> str:
+    """What `python -m benchmarks` draws there."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "benchmarks", *words]
+    environ = {**os.environ, "TERM": "xterm", "COLUMNS": "200"}
+    with subprocess.Popen(command, cwd=ROOT, env=environ, stdin=theirs, stdout=theirs, stderr=theirs):
+        os.close(theirs)
+        drawn = b""
+        with contextlib.suppress(OSError):  # the end of a terminal is an error
+            while piece := os.read(ours, 65536):
+                drawn += piece
+    os.close(ours)
+    return drawn.decode()
 
 
 def test_load_does_not_leave_this_machine_unasked() -> None:
