@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import limits_beside_haproxy
 import pytest
 from peers import require_peer
 from program import Balancer, SyslogReceiver, ask
@@ -261,3 +262,19 @@ def test_tune_http_maxhdr_bounds_the_lines_of_a_head(name: str, maxhdr: int, tmp
             with program.connect() as client:
                 client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n" + b"x: y\r\n" * others + b"\r\n")
                 assert client.recv(4096)[9:12] == status
+
+
+def test_the_costs_of_attacks_are_measured_for_both_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    require_peer("haproxy")
+    words = ["--connections", "25", "--seconds", "0.2"]
+    chosen = [word for name in ("slowloris", "slow read", "pipelining") for word in ("--attack", name)]
+    assert limits_beside_haproxy.main([*words, *chosen]) == 0
+    _, _, _, *rows = capsys.readouterr().out.splitlines()
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    assert [row[:2] for row in cells] == [["slowloris", "25"], ["slow read", "5"], ["pipelining", "1"]]
+    for row in cells:
+        for memory, cpu_ms, p99_ms, answered in (row[2:6], row[6:10]):
+            served, _, asked = answered.partition("/")
+            assert served == asked
+            assert int(asked) > 0
+            assert float(memory) < 4096 and float(cpu_ms) > 0 and float(p99_ms) > 0

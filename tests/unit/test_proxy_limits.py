@@ -4,13 +4,21 @@ The client's side is the real one, on a transport that keeps what it is told. Wo
 """
 
 import asyncio
+from pathlib import Path
 from typing import cast
 
 import pytest
 from fakes import World
 from records import backend_record, images
 
-from balancer.http.framing import CHUNKED, EXTENSION_LINE_MAX, SIZE_DIGITS_MAX, TRAILER_OCTETS_MAX, Body
+from balancer.http.framing import (
+    CHUNKED,
+    EXTENSION_LINE_MAX,
+    EXTENSION_OCTETS_MAX,
+    SIZE_DIGITS_MAX,
+    TRAILER_OCTETS_MAX,
+    Body,
+)
 from balancer.http.gather import Gathered
 from balancer.http.message import LEADING_EMPTY_LINES_MAX
 from balancer.proxy.answer import INTERIM_COUNT_MAX
@@ -299,3 +307,17 @@ def test_each_line_of_a_trailer_is_read_once_in_however_many_pieces_it_comes() -
     assert not body.is_bad
     body.feed(b"e f: g\r\n", 0)
     assert body.is_bad
+
+
+def test_the_page_of_limits_has_the_figures_of_the_source() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "limits.md").read_text(encoding="utf-8")
+    figures = {
+        "LEADING_EMPTY_LINES_MAX": LEADING_EMPTY_LINES_MAX,
+        "INTERIM_COUNT_MAX": INTERIM_COUNT_MAX,
+        "SIZE_DIGITS_MAX": SIZE_DIGITS_MAX,
+        "EXTENSION_LINE_MAX": EXTENSION_LINE_MAX,
+        "EXTENSION_OCTETS_MAX": EXTENSION_OCTETS_MAX,
+        "TRAILER_OCTETS_MAX": TRAILER_OCTETS_MAX,
+    }
+    for name, figure in figures.items():
+        assert f"| `{name}` | {figure} |" in page
