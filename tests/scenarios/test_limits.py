@@ -236,6 +236,28 @@ def test_a_flood_of_connections_beyond_maxconn_waits_in_the_backlog_and_is_serve
 
 
 @both
+def test_a_reader_of_the_metrics_that_stops_is_ended_and_holds_up_nobody(name: str, tmp_path: Path) -> None:
+    spare = "".join(f"    server spare{n} 127.0.0.1:9 disabled\n" for n in range(300))
+    words = f"http-request use-service prometheus-exporter if {{ path /metrics }}\n{spare}"
+    with attacked(name, tmp_path, words=words) as program, ExitStack() as stack:
+        before = program.kib()
+        for _ in range(20):
+            client = stack.enter_context(socket.socket())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect(("127.0.0.1", program.port))
+            client.sendall(b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n")
+        for number in range(50):
+            assert ask(program.port, f"/?{number}").endswith(b"hello")
+        ended = [line for line in program.lines() if "/metrics" in line.request]
+        wait_until(
+            lambda: len([line for line in program.lines() if "/metrics" in line.request]) == 20,
+            "a line for each reader",
+            tells=lambda: str(ended),
+        )
+        assert program.kib() - before < 64 << 10
+
+
+@both
 @pytest.mark.parametrize(
     ("words", "fits", "too_much"),
     [
