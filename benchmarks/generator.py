@@ -5,7 +5,7 @@
 JOB is a `Job` as JSON. It prints a line when its connections stand, waits for one on its standard input, and prints the
 `Result` as JSON when the load is over. A closed loop sends the next request when the last is answered. A paced load sends at a
 constant rate whatever comes back, on any free connection, and counts latency from the moment at which a request was due: what
-waits because the proxy stalls counts as waiting (no coordinated omission). Its own lateness is told beside.
+waits because the proxy stalls counts as waiting (no coordinated omission). How late requests left is told beside.
 """
 
 import ctypes
