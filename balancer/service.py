@@ -23,6 +23,9 @@ RUNNING: Final = "running"
 FINISHING: Final = "finishing"
 ENDED: Final = "ended"
 
+# How long what a hard stop has ended may take to leave, as in HAProxy.
+RESISTANCE_S: Final = 1.0
+
 
 class Traffic(Protocol):
     """What a service needs of the traffic side (proxy.worker.Worker)."""
@@ -39,6 +42,9 @@ class Traffic(Protocol):
 
     async def wait_stopped(self) -> None:
         """Returns when no connection is left."""
+
+    def kill(self) -> None:
+        """Ends every request, each with its line; answers that have gone out still leave."""
 
     def abort(self) -> None:
         """Cuts everything at once."""
@@ -164,6 +170,11 @@ class Service:
     def _stop_hard(self) -> None:
         self._tell(model.WARNING, "soft-stop running for too long, performing a hard-stop.")
         self._tell_all(model.WARNING, states.hard_stopped_lines(self.traffic.farm))
+        self._hard_stop = self.loop.call_later(RESISTANCE_S, self._stop_resisting)
+        self.traffic.kill()
+
+    def _stop_resisting(self) -> None:
+        self._tell(model.WARNING, "Some tasks resisted to hard-stop, exiting now.")
         self._end(0)
 
     def _end(self, status: int) -> None:

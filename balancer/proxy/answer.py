@@ -84,13 +84,7 @@ class Answer:
         self.keeps_server = False
         body = self.body
         if self.is_tunnel:
-            if not was_orderly:
-                exchange.finish(phases.SERVER_ABORT, now)
-            elif exchange.client.has_ended:
-                exchange.finish(phases.NORMAL, now)
-            else:
-                self.server_is_done = True
-                exchange.client.send_end()
+            self._tunnel_lost_server(was_orderly, now)
         elif body is None:
             analysis.tell(exchange.target, analysis.CLOSED if was_orderly else analysis.READ_ERROR)
             exchange.finish(phases.SERVER_ABORT, now)
@@ -102,7 +96,49 @@ class Answer:
     def client_half_closed(self, now: float) -> None:
         """A tunnel's client sends no more."""
         if self.server_is_done:
+            self._tunnel_over(now)
+        else:
+            self.exchange.arm(now)
+
+    def delivered(self, now: float) -> None:
+        """A side has got rid of what was written to it, and nothing more will be: over, unless a tunnel's other side has not."""
+        if self.is_tunnel:
+            self._tunnel_over(now)
+        else:
             self.exchange.finish(phases.NORMAL, now)
+
+    def _tunnel_lost_server(self, was_orderly: bool, now: float) -> None:
+        exchange = self.exchange
+        if self.server_is_done and exchange.client.has_ended:
+            # It has left without reading the client's last words; its own still reach the client.
+            self._leave_tunnel(now)
+        elif not was_orderly:
+            exchange.finish(phases.SERVER_ABORT, now)
+        else:
+            self.server_is_done = True
+            if exchange.client.has_ended:
+                self._tunnel_over(now)
+            else:
+                exchange.client.send_end()
+                exchange.arm(now)
+
+    def _tunnel_over(self, now: float) -> None:
+        """Both have said their last words; it is over when these have left for the other side."""
+        exchange = self.exchange
+        self.is_complete = True
+        is_client_rid = exchange.client.is_rid_of_all()
+        is_server_rid = exchange.channel is None or exchange.channel.is_rid_of_all()
+        if is_client_rid and is_server_rid:
+            self._leave_tunnel(now)
+        else:
+            exchange.arm(now)
+
+    def _leave_tunnel(self, now: float) -> None:
+        channel = self.exchange.channel
+        self.exchange.channel = None
+        if channel is not None:
+            channel.close()  # in order, not cut: the client's last words may be in the kernel yet
+        self.exchange.finish(phases.NORMAL, now)
 
     def _read_head(self, data: bytes, now: float) -> None:
         exchange = self.exchange

@@ -57,6 +57,10 @@ class ClientChannel(Timed):
         """Sends framed body octets."""
         raise AssertionError("a kind of client connection sends")
 
+    def is_rid_of_all(self) -> bool:
+        """Whether all that was written has left; if not, `Exchange.client_resumed` tells when."""
+        return not self.is_blocked
+
     def send_end(self) -> None:
         """Half-closes: a tunnel's server has ended."""
         raise AssertionError("a kind of client connection sends")
@@ -109,6 +113,10 @@ class ServerChannel(Connection):
     def send(self, pieces: list[bytes]) -> None:
         """Sends request octets."""
         raise AssertionError("a kind of server connection sends")
+
+    def is_rid_of_all(self) -> bool:
+        """Whether all that was written has left; if not, `Exchange.server_resumed` tells when."""
+        return not self.is_blocked
 
     def send_end(self) -> None:
         """Half-closes: a tunnel's client has ended."""

@@ -240,6 +240,13 @@ class ClientSide(ClientChannel):
         else:
             transport.writelines(pieces)
 
+    def is_rid_of_all(self) -> bool:
+        """Whether all that was written has left; if not, `resume_writing` comes when it has."""
+        transport = self.transport
+        if transport is not None and not transport.is_closing():
+            transport.set_write_buffer_limits(high=0)  # calls `pause_writing` at once where something is left
+        return not self.is_blocked
+
     def send_end(self) -> None:
         """Half-closes."""
         if self.transport is not None and not self.transport.is_closing():

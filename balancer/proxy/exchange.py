@@ -331,7 +331,7 @@ class Exchange(Visitor):
             self.connect_failed(True, False)
         elif phase is phases.QUEUE:
             self._not_served(phases.SERVER_TIMEOUT, now)
-        elif phase is phases.TUNNEL or patience.waits_for_client(self):
+        elif patience.waits_for_client(self):
             self.finish(phases.CLIENT_TIMEOUT, now)
         else:
             if phase is phases.HEADERS:
@@ -350,7 +350,7 @@ class Exchange(Visitor):
         """The client has read what was sent."""
         answer = self.answer
         if answer is not None and answer.is_complete:
-            self.finish(phases.NORMAL, self.services.now())
+            answer.delivered(self.services.now())
         elif self.channel is not None:
             self.channel.resume_reading()
             self.arm(self.services.now())
@@ -362,6 +362,9 @@ class Exchange(Visitor):
 
     def server_resumed(self) -> None:
         """The server has read what was sent."""
+        if self.phase is phases.TUNNEL and self.answer is not None and self.answer.is_complete:
+            self.answer.delivered(self.services.now())
+            return
         self.client.resume_upload()
         self.arm(self.services.now())
 

@@ -31,12 +31,17 @@ def timers_ms(exchange: "Exchange") -> tuple[int, int, int]:
     return queue_ms, connect_ms, int((exchange.answered_at - exchange.connected_at) * 1000.0 + 0.5)
 
 
+def is_shut_down(cause: int) -> bool:
+    """Whether an operator's will or the server's state ended the request: neither side did, nor any timeout."""
+    return cause == phases.KILLED or cause == phases.SERVER_DOWN or cause == phases.SERVER_UP
+
+
 def own_status(exchange: "Exchange", cause: int, phase: Phase) -> int:
     """The status of the page that is due where no answer has begun, -1 for none."""
     if exchange.is_monitored:
         return 200
-    if cause == phases.CLIENT_ABORT and not exchange.upload.is_done:
-        return -1  # a client that breaks off its own body is told nothing
+    if not exchange.upload.is_done and (cause == phases.CLIENT_ABORT or is_shut_down(cause)):
+        return -1  # nothing is told to a client that breaks off its own body, or that is cut while it sends
     return 400 if exchange.upload.is_bad else phases.status_for(cause, phase)
 
 
@@ -147,6 +152,8 @@ def log(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: int
         # HAProxy's D: without abortonclose only a client that breaks off its own body ends a request that waits.
         if not exchange.upload.is_done:
             record.phase = phases.DATA.letter
+    elif is_shut_down(cause) and (phase is phases.TUNNEL or not exchange.upload.is_done):
+        record.phase = DASH  # HAProxy's streams have no letter yet while they pass the client's octets on
     record.act = farm.connections_cur
     record.fe = frontend.counters.sessions_cur
     record.retries = exchange.failures

@@ -10,12 +10,32 @@ if TYPE_CHECKING:
 
 def waits_for_client(exchange: "Exchange") -> bool:
     """Whether the next move is the client's: its form, more of its body, or reading what was sent to it."""
+    if exchange.phase is phases.TUNNEL:
+        return _tunnel_waits_for_client(exchange)
     if exchange.client.is_blocked or exchange.phase is phases.REQUEST:
         return True
     channel = exchange.channel
     if exchange.phase is not phases.HEADERS or exchange.upload.is_done or channel is None:
         return False
     return not channel.is_blocked
+
+
+def _tunnel_waits_for_client(exchange: "Exchange") -> bool:
+    """Of two who may both speak: who does not read what the other said, else who may speak at all, else the less patient one.
+
+    The client where both have the same patience: so does HAProxy.
+    """
+    client = exchange.client
+    channel = exchange.channel
+    answer = exchange.answer
+    is_server_blocked = channel is not None and channel.is_blocked
+    if client.is_blocked != is_server_blocked:
+        return client.is_blocked
+    if not is_server_blocked and answer is not None and client.has_ended != answer.server_is_done:
+        return not client.has_ended
+    client_s = exchange.route.client_timeout_s
+    server_s = 0.0 if exchange.backend is None else exchange.backend.config.server_timeout_s
+    return client_s > 0.0 and (server_s <= 0.0 or client_s <= server_s)
 
 
 def timeout_s(exchange: "Exchange") -> float:
@@ -25,10 +45,8 @@ def timeout_s(exchange: "Exchange") -> float:
     if backend is None:
         return client_s
     config = backend.config
-    if exchange.phase is phases.TUNNEL:
-        if config.tunnel_timeout_s:
-            return config.tunnel_timeout_s
-        return min(client_s, config.server_timeout_s) if client_s and config.server_timeout_s else 0.0
+    if exchange.phase is phases.TUNNEL and config.tunnel_timeout_s:
+        return config.tunnel_timeout_s
     if waits_for_client(exchange):
         return client_s
     return config.server_timeout_s

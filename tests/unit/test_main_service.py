@@ -79,6 +79,7 @@ class Traffic:
     def __init__(self, farm: Farm, loop: asyncio.AbstractEventLoop) -> None:
         self.farm = farm
         self.calls: list[str] = []
+        self.resists = False
         self.left: asyncio.Future[None] = loop.create_future()
 
     async def start(self) -> None:
@@ -89,6 +90,11 @@ class Traffic:
 
     async def wait_stopped(self) -> None:
         await self.left
+
+    def kill(self) -> None:
+        self.calls.append("kill")
+        if not self.resists:
+            self.left.set_result(None)
 
     def abort(self) -> None:
         self.calls.append("abort")
@@ -162,11 +168,21 @@ def test_hard_stop_after_bounds_a_soft_stop() -> None:
     stage.farm.frontends[1].counters.sessions_cur = 2
     stage.service.finish()
     assert stage.ended() == 0
-    assert stage.traffic.calls == ["stop_softly", "abort"]
+    assert stage.traffic.calls == ["stop_softly", "kill", "abort"]
     assert [text for _severity, _name, text in stage.log.lines[-2:]] == [
         "soft-stop running for too long, performing a hard-stop.",
         "Proxy web hard-stopped (2 remaining conns will be closed).",
     ]
+    stage.loop.close()
+
+
+def test_what_resists_a_hard_stop_is_left_behind_after_a_second() -> None:
+    stage = Stage(hard_stop_after_s=0.02)
+    stage.traffic.resists = True
+    stage.service.finish()
+    assert stage.ended() == 0
+    assert stage.traffic.calls == ["stop_softly", "kill", "abort"]
+    assert stage.log.lines[-1] == (model.WARNING, "", "Some tasks resisted to hard-stop, exiting now.")
     stage.loop.close()
 
 

@@ -151,8 +151,20 @@ def test_either_side_may_half_close() -> None:
     assert subject.is_at_rest()
 
 
-@pytest.mark.parametrize(("words", "limit_s"), [({}, 30.0), ({"tunnel_timeout_s": 3.0}, 3.0), ({"server_timeout_s": 7.0}, 7.0)])
-def test_an_idle_tunnel_ends_at_its_own_timeout_or_the_nearer_of_the_others(words: dict[str, object], limit_s: float) -> None:
+@pytest.mark.parametrize(
+    ("words", "limit_s", "letter"),
+    [
+        ({}, 30.0, "c"),
+        ({"tunnel_timeout_s": 3.0}, 3.0, "c"),
+        ({"tunnel_timeout_s": 3.0, "server_timeout_s": 1.0}, 3.0, "s"),
+        ({"server_timeout_s": 7.0}, 7.0, "s"),
+        ({"server_timeout_s": 40.0}, 30.0, "c"),
+        ({"server_timeout_s": 0.0}, 30.0, "c"),
+    ],
+)
+def test_an_idle_tunnel_ends_at_its_own_timeout_or_the_nearer_of_the_others(
+    words: dict[str, object], limit_s: float, letter: str
+) -> None:
     subject = world(**words)
     talk = tunnel(subject)
     subject.passes(limit_s - 0.5)
@@ -160,8 +172,102 @@ def test_an_idle_tunnel_ends_at_its_own_timeout_or_the_nearer_of_the_others(word
     subject.passes(limit_s - 0.1)
     assert talk.client.end == ""
     subject.passes(0.3)
-    assert talk.flags()[:2] == "cD"
+    assert talk.flags()[:2] == letter + "D"
     assert subject.is_at_rest()
+
+
+def test_an_idle_tunnel_of_a_server_with_a_timeout_and_a_client_without_ends_at_the_servers() -> None:
+    subject = World(backend_record(*images(1), server_timeout_s=7.0), client_timeout_s=0.0)
+    talk = tunnel(subject)
+    subject.passes(6.9)
+    assert talk.client.end == ""
+    subject.passes(0.2)
+    assert talk.flags()[:2] == "sD"
+
+
+@pytest.mark.parametrize(("who", "limit_s", "letter"), [("client", 30.0, "c"), ("server", 7.0, "s")])
+def test_a_side_that_does_not_read_has_its_own_timeout(who: str, limit_s: float, letter: str) -> None:
+    subject = world(server_timeout_s=7.0)
+    talk = tunnel(subject)
+    if who == "client":
+        talk.client.is_blocked = True
+        talk.exchange.client_blocked()
+    else:
+        talk.channel().is_blocked = True
+        talk.exchange.server_blocked()
+    subject.passes(limit_s - 0.1)
+    assert talk.client.end == ""
+    subject.passes(0.2)
+    assert talk.flags()[:2] == letter + "D"
+    assert subject.is_at_rest()
+
+
+@pytest.mark.parametrize(("who", "limit_s", "letter"), [("client", 7.0, "s"), ("server", 30.0, "c")])
+def test_after_a_half_close_the_other_side_is_awaited(who: str, limit_s: float, letter: str) -> None:
+    subject = world(server_timeout_s=7.0)
+    talk = tunnel(subject)
+    subject.passes(6.0)
+    if who == "client":
+        talk.client.has_ended = True
+        talk.exchange.client_ended(False, subject.services.time_s)
+    else:
+        talk.server_ends()
+    subject.passes(limit_s - 0.1)
+    assert subject.log.records == []
+    subject.passes(0.2)
+    assert talk.flags()[:2] == letter + "D"
+
+
+@pytest.mark.parametrize("first", ["client", "server"])
+def test_last_words_leave_before_the_tunnel_ends(first: str) -> None:
+    """Both have half-closed while neither side has read all of the other's octets: nothing is thrown away."""
+    subject = world()
+    talk = tunnel(subject)
+    channel = talk.channel()
+    talk.client.is_blocked = channel.is_blocked = True
+    talk.client.has_ended = True
+    if first == "client":
+        talk.exchange.client_ended(False, subject.services.time_s)
+        talk.server_ends()
+    else:
+        talk.server_ends()
+        talk.exchange.client_ended(False, subject.services.time_s)
+    assert (subject.log.records, channel.end_mark) == ([], "")
+    talk.client.is_blocked = False
+    talk.exchange.client_resumed()
+    assert (subject.log.records, channel.end_mark) == ([], "")
+    channel.is_blocked = False
+    talk.exchange.server_resumed()
+    assert (talk.flags(), channel.end_mark, talk.client.end) == ("--NI", "close", "close")
+    assert subject.is_at_rest()
+
+
+def test_last_words_that_nobody_reads_end_at_the_timeout() -> None:
+    subject = world(server_timeout_s=7.0)
+    talk = tunnel(subject)
+    channel = talk.channel()
+    channel.is_blocked = True
+    talk.client.has_ended = True
+    talk.exchange.client_ended(False, subject.services.time_s)
+    talk.server_ends()
+    subject.passes(6.9)
+    assert subject.log.records == []
+    subject.passes(0.2)
+    assert talk.flags()[:2] == "sD"
+    assert subject.is_at_rest()
+
+
+def test_a_server_that_leaves_without_reading_the_last_words_takes_nothing_from_the_client() -> None:
+    subject = world()
+    talk = tunnel(subject)
+    talk.channel().is_blocked = True
+    talk.client.has_ended = True
+    talk.exchange.client_ended(False, subject.services.time_s)
+    talk.answers(b"bye")
+    talk.server_ends()
+    talk.server_ends(False)
+    assert (talk.flags(), talk.client.end) == ("--NI", "close")
+    assert talk.client.got.endswith(b"bye")
 
 
 @pytest.mark.parametrize("who", ["client", "server"])
