@@ -59,9 +59,7 @@ class Ends:
     def __enter__(self) -> "Ends":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.sockets.close()
 
     def ask(self, lines: bytes = ASKS, behind: bytes = b"") -> bytes:

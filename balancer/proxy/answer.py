@@ -101,7 +101,7 @@ class Answer:
             self.exchange.arm(now)
 
     def delivered(self, now: float) -> None:
-        """A side has got rid of what was written to it, and nothing more will be: over, unless a tunnel's other side has not."""
+        """A side has got rid of all that it was to get: over, unless it is a tunnel whose other side has not."""
         if self.is_tunnel:
             self._tunnel_over(now)
         else:

@@ -74,7 +74,7 @@ def count(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: i
             elif cause in (phases.CLIENT_ABORT, phases.CLIENT_TIMEOUT):
                 counters.client_aborts += 1
             elif cause in (phases.SERVER_ABORT, phases.SERVER_TIMEOUT, phases.PROXY) and not is_bad_request:
-                if phase is phases.DATA:
+                if phase is phases.DATA or phase is phases.TUNNEL:
                     counters.server_aborts += 1
                     if cause == phases.SERVER_ABORT:
                         counters.response_errors += 1
