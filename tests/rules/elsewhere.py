@@ -1,18 +1,9 @@
 """Rules that want more than one conversation: where their tests are."""
 
-from dataclasses import dataclass
 from typing import Final
 
-
-@dataclass(frozen=True)
-class Named:
-    """One rule, and the test that shows it: `FILE::NAME` below tests/."""
-
-    rule: str
-    section: str
-    does: str
-    test: str
-
+from rules.named import Named
+from rules.tunnels import TUNNELS
 
 EARLY: Final = "scenarios/test_early_answers.py"
 LIMITS: Final = "scenarios/test_limits_and_streams.py"
@@ -23,8 +14,6 @@ FAULTS: Final = "scenarios/test_faults_of_servers.py"
 REUSE: Final = "scenarios/test_reuse_of_connections.py"
 ISOLATION: Final = "unit/test_proxy_isolation.py"
 OPENING: Final = "scenarios/test_isolation.py"
-TUNNEL: Final = "unit/test_proxy_tunnel.py"
-SOCKETS: Final = "scenarios/test_websocket.py"
 
 CHAPTERS: Final[tuple[tuple[str, tuple[Named, ...]], ...]] = (
     (
@@ -315,75 +304,7 @@ CHAPTERS: Final[tuple[tuple[str, tuple[Named, ...]], ...]] = (
             Named("an exchange that has ended", "decision", "nothing reaches it any more", f"{EXCHANGE}::test_an_end_is_final"),
         ),
     ),
-    (
-        "Tunnels",
-        (
-            Named(
-                "101 with cookie, octets behind it",
-                "RFC 9110 7.8",
-                "a tunnel, both readers' octets handed over",
-                f"{TUNNEL}::test_a_101_carries_the_cookie_and_opens_a_tunnel",
-            ),
-            Named("a wrong Sec-WebSocket-Accept", "RFC 6455 4.1", "502", f"{TUNNEL}::test_an_unasked_or_unproved_101_is_a_502"),
-            Named("half-close of either side", "RFC 9293 3.6", "carried on", f"{TUNNEL}::test_either_side_may_half_close"),
-            Named(
-                "an idle tunnel",
-                "HAProxy 2.6",
-                "ends at timeout tunnel, else at the nearer of the others",
-                f"{TUNNEL}::test_an_idle_tunnel_ends_at_its_own_timeout_or_the_nearer_of_the_others",
-            ),
-            Named("a reset of either side", "RFC 9293 3.5", "ends the tunnel", f"{TUNNEL}::test_a_reset_ends_the_tunnel"),
-            Named(
-                "a page in a real browser",
-                "RFC 6455",
-                "its socket goes to the page's server, large frames, a clean close",
-                f"{SOCKETS}::test_a_page_in_a_real_browser_talks_over_its_socket",
-            ),
-            Named(
-                "a socket and its cookie",
-                "decision",
-                "the cookie decides, two sockets never mix",
-                f"{SOCKETS}::test_a_socket_follows_its_cookie_and_two_do_not_mix",
-            ),
-            Named(
-                "large frames both ways at once",
-                "RFC 6455",
-                "back-pressure on both sides",
-                f"{SOCKETS}::test_large_frames_pass_both_ways_at_once",
-            ),
-            Named(
-                "the death of a server",
-                "RFC 9293 3.5",
-                "SD, its sockets end and no other",
-                f"{SOCKETS}::test_the_death_of_a_server_ends_its_sockets_and_no_other",
-            ),
-            Named(
-                "the death of a client",
-                "RFC 9293 3.5",
-                "CD, the server knows",
-                f"{SOCKETS}::test_the_death_of_a_client_reaches_the_server",
-            ),
-            Named(
-                "timeout tunnel",
-                "HAProxy 2.6",
-                "ends an idle socket, not a busy one",
-                f"{SOCKETS}::test_an_idle_socket_ends_at_timeout_tunnel_and_a_busy_one_does_not",
-            ),
-            Named("a soft stop", "HAProxy 2.6", "waits for open sockets", f"{SOCKETS}::test_a_soft_stop_waits_for_the_socket"),
-            Named(
-                "a refused upgrade",
-                "RFC 9110 7.8",
-                "leaves HTTP in force",
-                f"{SOCKETS}::test_a_refused_upgrade_leaves_http_in_force",
-            ),
-            Named(
-                "WebSocket with a real library",
-                "RFC 6455",
-                "large frames, pings, an orderly close",
-                f"{LIMITS}::test_websockets_pass_with_large_frames_pings_and_an_orderly_close",
-            ),
-        ),
-    ),
+    ("Tunnels", TUNNELS),
     (
         "Readers of others",
         (
