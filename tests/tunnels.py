@@ -6,13 +6,16 @@ says and hears what it likes at either end. So every order of events is the test
 
 import socket
 from base64 import b64encode
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from hashlib import sha1
+from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+from peers import require_peer
 from running import wait_until
-from sides import NO_LINGER, Line, Side, parse_line
+from sides import NO_LINGER, Line, Side, parse_line, side
 
 PATIENCE_S: Final = 10.0
 KEY: Final = b"dGhlIHNhbXBsZSBub25jZQ=="
@@ -23,6 +26,74 @@ SWITCH: Final = (
     + PROOF
     + b"\r\n\r\n"
 )
+
+SECTIONS: Final = "patient two single counted tunnel client server client_only server_only busy marked".split()
+
+TEMPLATE: Final = """
+global
+    log 127.0.0.1:{{log}} local0
+    hard-stop-after 600ms
+    stats socket {folder}/{{socket}} level admin
+defaults
+    log global
+    mode http
+    option httplog
+    option dontlognull
+    timeout connect 5s
+    timeout client 20s
+    timeout server 20s
+listen patient
+    bind 127.0.0.1:{{patient}}
+    timeout tunnel 1h
+    cookie SEASIDE insert
+    server app1 127.0.0.1:{first} cookie app1inst1
+listen two
+    bind 127.0.0.1:{{two}}
+    timeout tunnel 1h
+    cookie SEASIDE insert
+    server app1 127.0.0.1:{first} cookie app1inst1
+    server app2 127.0.0.1:{second} cookie app1inst2
+listen single
+    bind 127.0.0.1:{{single}}
+    timeout tunnel 1h
+    server app1 127.0.0.1:{first} maxconn 1
+listen counted
+    bind 127.0.0.1:{{counted}}
+    timeout tunnel 400
+    server app1 127.0.0.1:{first}
+listen tunnel
+    bind 127.0.0.1:{{tunnel}}
+    timeout tunnel 400
+    server app1 127.0.0.1:{first}
+listen client
+    bind 127.0.0.1:{{client}}
+    timeout client 400
+    server app1 127.0.0.1:{first}
+listen server
+    bind 127.0.0.1:{{server}}
+    timeout server 400
+    server app1 127.0.0.1:{first}
+listen client_only
+    bind 127.0.0.1:{{client_only}}
+    timeout client 400
+    timeout server 0
+    server app1 127.0.0.1:{first}
+listen server_only
+    bind 127.0.0.1:{{server_only}}
+    timeout client 0
+    timeout server 400
+    server app1 127.0.0.1:{first}
+listen busy
+    bind 127.0.0.1:{{busy}}
+    timeout client 1500
+    timeout server 1500
+    server app1 127.0.0.1:{first}
+listen marked
+    bind 127.0.0.1:{{marked}}
+    timeout tunnel 1h
+    cookie SEASIDE insert
+    server app1 127.0.0.1:{first} cookie app1inst1 on-marked-down shutdown-sessions
+"""
 
 
 class Door:
@@ -134,3 +205,45 @@ def reset(one: socket.socket) -> None:
     """Ends a connection as a process does that dies with octets unread."""
     one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
     one.close()
+
+
+class Stage:
+    """One program before two doors."""
+
+    def __init__(self, name: str, running: Side, first: Door, second: Door, folder: Path) -> None:
+        self.is_ours = name == "balancer"
+        self.side = running
+        self.first = first
+        self.second = second
+        self.socket_path = folder / name
+
+    def ends(self, section: str, path: str, door: Door | None = None) -> Ends:
+        """A client of that section."""
+        return Ends(self.side, door or self.first, section, path)
+
+    def command(self, text: str) -> str:
+        """What the stats socket answers."""
+        with socket.socket(socket.AF_UNIX) as operator:
+            operator.settimeout(PATIENCE_S)
+            operator.connect(str(self.socket_path))
+            operator.sendall(text.encode() + b"\n")
+            with operator.makefile("rb") as answer:
+                return answer.read().decode()
+
+    def counters(self, section: str, name: str) -> dict[str, int]:
+        """The figures of one row of the statistics."""
+        titles, *rows = self.command("show stat").lstrip("# ").splitlines()
+        [row] = [row.split(",") for row in rows if row.startswith(f"{section},{name},")]
+        return {title: int(value) for title, value in zip(titles.split(","), row, strict=False) if value.isdigit()}
+
+
+@contextmanager
+def stage(name: str, folder: Path) -> Iterator[Stage]:
+    """That program for the length of a `with`."""
+    first, second = Door(), Door()
+    program = "" if name == "balancer" else require_peer("haproxy")
+    template = TEMPLATE.format(folder=folder, first=first.port, second=second.port).replace("{socket}", name)
+    with side(name, program, template, SECTIONS, folder) as running:
+        yield Stage(name, running, first, second, folder)
+    first.close()
+    second.close()

@@ -10,122 +10,16 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import pytest
-from peers import require_peer
 from running import wait_until
-from sides import Side, side
-from tunnels import ASKS, PATIENCE_S, SWITCH, Door, Ends, line_of, read_end, read_exactly, read_head, reset
+from tunnels import ASKS, PATIENCE_S, SWITCH, Stage, line_of, read_end, read_exactly, read_head, reset, stage
 
 LARGE: Final = 8 << 20
 HEAD_OCTETS: Final = 132  # of the 101 as HAProxy counts it
 COUNTED_HEADS_OCTETS: Final = 592  # of the four requests of the test of the statistics, as HAProxy counts them
-SECTIONS: Final = "patient two single counted tunnel client server client_only server_only busy marked".split()
-
-TEMPLATE: Final = """
-global
-    log 127.0.0.1:{{log}} local0
-    hard-stop-after 600ms
-    stats socket {folder}/{{socket}} level admin
-defaults
-    log global
-    mode http
-    option httplog
-    option dontlognull
-    timeout connect 5s
-    timeout client 20s
-    timeout server 20s
-listen patient
-    bind 127.0.0.1:{{patient}}
-    timeout tunnel 1h
-    cookie SEASIDE insert
-    server app1 127.0.0.1:{first} cookie app1inst1
-listen two
-    bind 127.0.0.1:{{two}}
-    timeout tunnel 1h
-    cookie SEASIDE insert
-    server app1 127.0.0.1:{first} cookie app1inst1
-    server app2 127.0.0.1:{second} cookie app1inst2
-listen single
-    bind 127.0.0.1:{{single}}
-    timeout tunnel 1h
-    server app1 127.0.0.1:{first} maxconn 1
-listen counted
-    bind 127.0.0.1:{{counted}}
-    timeout tunnel 400
-    server app1 127.0.0.1:{first}
-listen tunnel
-    bind 127.0.0.1:{{tunnel}}
-    timeout tunnel 400
-    server app1 127.0.0.1:{first}
-listen client
-    bind 127.0.0.1:{{client}}
-    timeout client 400
-    server app1 127.0.0.1:{first}
-listen server
-    bind 127.0.0.1:{{server}}
-    timeout server 400
-    server app1 127.0.0.1:{first}
-listen client_only
-    bind 127.0.0.1:{{client_only}}
-    timeout client 400
-    timeout server 0
-    server app1 127.0.0.1:{first}
-listen server_only
-    bind 127.0.0.1:{{server_only}}
-    timeout client 0
-    timeout server 400
-    server app1 127.0.0.1:{first}
-listen busy
-    bind 127.0.0.1:{{busy}}
-    timeout client 1500
-    timeout server 1500
-    server app1 127.0.0.1:{first}
-listen marked
-    bind 127.0.0.1:{{marked}}
-    timeout tunnel 1h
-    cookie SEASIDE insert
-    server app1 127.0.0.1:{first} cookie app1inst1 on-marked-down shutdown-sessions
-"""
-
-
-class Stage:
-    """One program before two doors."""
-
-    def __init__(self, name: str, running: Side, first: Door, second: Door, folder: Path) -> None:
-        self.is_ours = name == "balancer"
-        self.side = running
-        self.first = first
-        self.second = second
-        self.socket_path = folder / name
-
-    def ends(self, section: str, path: str, door: Door | None = None) -> Ends:
-        """A client of that section."""
-        return Ends(self.side, door or self.first, section, path)
-
-    def command(self, text: str) -> str:
-        """What the stats socket answers."""
-        with socket.socket(socket.AF_UNIX) as operator:
-            operator.settimeout(PATIENCE_S)
-            operator.connect(str(self.socket_path))
-            operator.sendall(text.encode() + b"\n")
-            with operator.makefile("rb") as answer:
-                return answer.read().decode()
-
-
-@contextmanager
-def stage(name: str, folder: Path) -> Iterator[Stage]:
-    """That program for the length of a `with`."""
-    first, second = Door(), Door()
-    program = "" if name == "balancer" else require_peer("haproxy")
-    template = TEMPLATE.format(folder=folder, first=first.port, second=second.port).replace("{socket}", name)
-    with side(name, program, template, SECTIONS, folder) as running:
-        yield Stage(name, running, first, second, folder)
-    first.close()
-    second.close()
 
 
 @pytest.fixture(scope="module", params=["balancer", "haproxy"])
@@ -306,7 +200,7 @@ def test_a_tunnel_holds_its_slot_until_it_ends(one: Stage) -> None:
     with one.ends("single", "/holds") as holder, one.ends("single", "/waits") as waiter:
         holder.open()
         waiter.client.sendall(b"GET /waits HTTP/1.1\r\nHost: a\r\n\r\n")
-        wait_until(lambda: counters(one, "single", "BACKEND")["qcur"] == 1, "the second waits")
+        wait_until(lambda: one.counters("single", "BACKEND")["qcur"] == 1, "the second waits")
         holder.client.close()
         assert read_end(holder.server) == (0, "closed")
         holder.server.close()
@@ -315,13 +209,6 @@ def test_a_tunnel_holds_its_slot_until_it_ends(one: Stage) -> None:
             server.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
             assert read_head(waiter.client).startswith(b"http/1.1 200 ")
         assert (waiter.line().status, waiter.line().queues) == (200, "0/1")
-
-
-def counters(one: Stage, section: str, name: str) -> dict[str, int]:
-    """The figures of one row of the statistics."""
-    titles, *rows = one.command("show stat").lstrip("# ").splitlines()
-    [row] = [row.split(",") for row in rows if row.startswith(f"{section},{name},")]
-    return {title: int(value) for title, value in zip(titles.split(","), row, strict=False) if value.isdigit()}
 
 
 # --- ends that are none ----------------------------------------------------------------------------------------------
@@ -472,7 +359,7 @@ def test_the_statistics_count_each_end(one: Stage) -> None:
     wanted = {"bin": COUNTED_HEADS_OCTETS + 5, "bout": 4 * HEAD_OCTETS + 3, "econ": 0, "eresp": 1, "cli_abrt": 2, "srv_abrt": 2}
     wanted |= {"scur": 0, "stot": 4, "hrsp_1xx": 4, "hrsp_2xx": 0, "hrsp_5xx": 0}
     for row in ("app1", "BACKEND"):
-        found = counters(one, "counted", row)
+        found = one.counters("counted", row)
         assert {name: found[name] for name in wanted} == wanted
 
 
