@@ -186,6 +186,9 @@ async def test_large_frames_pass_both_ways_at_once(tmp_path: Path) -> None:
             assert [await client.recv() for _ in frames] == frames
             await sending
             await (await client.ping())
+            [there] = [each for echo in found.echoes for each in echo.sockets]
+            async with asyncio.timeout(PATIENCE_S):
+                await (await there.ping(b"from the server"))
 
 
 def reset(connection: ServerConnection | websockets.ClientConnection) -> None:
