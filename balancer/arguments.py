@@ -33,6 +33,7 @@ class Arguments:
     quiet: bool = False
     verbose: bool = False
     zero_warning: bool = False
+    no_splice: bool = False
     master: str = ""  # "-W" or "-Ws"
     directory: str = ""
     pidfile: str = ""
@@ -242,7 +243,7 @@ FLAGS: Final[tuple[Flag, ...]] = (
     ),
     Flag("-de", NONE, "", _ignores, "ignored (no epoll)"),
     Flag("-dp", NONE, "", _ignores, "ignored (no poll)"),
-    Flag("-dS", NONE, "", _ignores, "ignored (no splice)"),
+    Flag("-dS", NONE, "", _sets("no_splice"), "passes no body by splice(2)"),
     Flag("-dG", NONE, "", _ignores, "ignored (no getaddrinfo)"),
     Flag("-dR", NONE, "", _ignores, "ignored (no SO_REUSEPORT)"),
     Flag("-dr", NONE, "", _ignores, "ignored (names that do not resolve)"),

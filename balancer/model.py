@@ -212,6 +212,7 @@ class Frontend:
     monitor_uri: bytes = b""
     dontlog_normal: bool = False
     log_separate_errors: bool = False
+    splices: frozenset[str] = frozenset(("request", "response"))  # the bodies that may pass by splice(2)
 
 
 @dataclass(frozen=True)
@@ -243,6 +244,7 @@ class Backend:
     originalto: AddressField | None = None
     http_reuse: str = ""  # "": what docs/differences.md says
     abortonclose: bool = False
+    splices: frozenset[str] = frozenset(("request", "response"))
     allbackups: bool = False
     persist: bool = False
     check_steps: tuple[CheckStep, ...] = (CheckConnect(),)  # a connect alone is a check by TCP
@@ -288,6 +290,9 @@ class Global:
     bufsize: int = 16384  # octets, rounded up as HAProxy does
     maxrewrite: int = 1024  # octets of it that no head may use, half at most
     maxhdr: int = 101  # lines of a head, the start line counted
+    maxpipes: int = 0  # 0: a quarter of maxconn
+    pipe_octets: int = 0  # 0: one mebibyte
+    splices: bool = True
     node: str = ""
     description: str = ""
 

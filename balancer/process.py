@@ -129,6 +129,8 @@ def _overridden(config: model.Model, arguments: Arguments) -> model.Model:
     process = config.process
     if arguments.maxconn:
         process = replace(process, maxconn=arguments.maxconn)
+    if arguments.no_splice:
+        process = replace(process, splices=False)
     if arguments.pidfile:
         process = replace(process, pidfile=arguments.pidfile)
     frontends = config.frontends

@@ -42,6 +42,9 @@ class Farm:
         self.session_rate = RateMeter()
         self.requests_total: int = 0
         self.bytes_out: int = 0
+        self.pipes_used: int = 0
+        self.pipes_free: int = 0
+        self.spliced_octets: int = 0
 
     def _join_tracker(self, backend: Backend, server: Server) -> None:
         name, _, tracked_name = server.config.track.partition("/")

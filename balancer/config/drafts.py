@@ -45,6 +45,9 @@ class GlobalDraft:
     bufsize: int = 16384
     maxrewrite: int = 1024
     maxhdr: int = 101
+    maxpipes: int = 0
+    pipe_octets: int = 0
+    splices: bool = True
     node: str = ""
     description: str = ""
     seen: dict[str, Origin] = field(default_factory=dict)
@@ -168,6 +171,9 @@ class Settings:
     persist: bool = False
     dontlog_normal: bool = False
     log_separate_errors: bool = False
+    splice_auto: bool = True
+    splice_request: bool = True
+    splice_response: bool = True
     monitor_uri: bytes = b""
     has_httpchk: bool = False
     check_rules: tuple[CheckRule, ...] = ()

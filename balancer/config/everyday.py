@@ -136,14 +136,15 @@ EVERYDAY_ROWS: Final[tuple[Keyword[ProxyDraft], ...]] = (
     _connections("keep-alive"),
     _connections("server-close"),
     _connections("close"),
-    _switch(
-        "http-pretend-keepalive", "DLB", "a server whose connection will be closed is not told so", "pretend_keepalive"
-    ),
+    _switch("http-pretend-keepalive", "DLB", "a server whose connection will be closed is not told so", "pretend_keepalive"),
     _switch("abortonclose", "DLB", "a request whose client has left is called off while it waits", "abortonclose"),
     _switch("allbackups", "DLB", "all usable backup servers share the load, not the first alone", "allbackups"),
     _switch("persist", "DLB", "a cookie leads to its server even when that is down", "persist"),
     _switch("dontlog-normal", "DFL", "only what went wrong is logged", "dontlog_normal"),
     _switch("log-separate-errors", "DFL", "what went wrong is logged at level err", "log_separate_errors"),
+    _switch("splice-auto", "DFLB", "large bodies pass by splice(2), which is the default; `no` forbids it", "splice_auto"),
+    _switch("splice-request", "DFLB", "as `splice-auto`, for bodies of requests", "splice_request"),
+    _switch("splice-response", "DFLB", "as `splice-auto`, for bodies of answers", "splice_response"),
     works("http-reuse", "DLB", "who may use a kept server connection: never, safe, aggressive, always", _http_reuse),
     works("monitor-uri", "DFL", "a path that is answered here, 200 while the section serves, and not logged", _monitor_uri),
     works("errorloc", "DFLB", "redirects by 302 in place of an answer of ours: `STATUS URL`", _errorloc),

@@ -122,6 +122,11 @@ def _maxrewrite(draft: GlobalDraft, statement: Statement) -> None:
     draft.maxrewrite = statement.integer(0, BUFSIZE_MAX)
 
 
+def _no_splice(draft: GlobalDraft, statement: Statement) -> None:
+    statement.no_more(0)
+    draft.splices = False
+
+
 def _description(draft: GlobalDraft, statement: Statement) -> None:
     if not statement.arguments:
         raise Refusal("'description' expects a text (got nothing)")
@@ -163,5 +168,15 @@ GLOBAL_ROWS: Final[tuple[Keyword[GlobalDraft], ...]] = (
         "how many lines a head may have, the first counted; 101",
         _number("maxhdr", 1, HEADERS_MAX, False),
     ),
+    works(
+        "maxpipes",
+        "G",
+        "how many large bodies pass by splice(2) at a time; a quarter of `maxconn`",
+        _number("maxpipes", 0, 1_000_000),
+    ),
+    works(
+        "tune.pipesize", "G", "how many octets a pipe between two sockets may hold; 1048576", _number("pipe_octets", 0, 1 << 30)
+    ),
+    works("nosplice", "G", "no body passes by splice(2), as `-dS`", _no_splice),
     *ENVIRONMENT_ROWS,
 )

@@ -56,8 +56,8 @@ GLOBAL_KNOWN: Final[tuple[Keyword[Any], ...]] = rows(
         (
             NO_EFFECT,
             KERNEL,
-            "busy-polling fd-hard-limit maxpipes no-memory-trimming noepoll noevports nogetaddrinfo nokqueue nopoll "
-            "noreuseport nosplice ulimit-n",
+            "busy-polling fd-hard-limit no-memory-trimming noepoll noevports nogetaddrinfo nokqueue nopoll "
+            "noreuseport ulimit-n",
         ),
         (NO_EFFECT, NAMES_KEPT, "h1-case-adjust h1-case-adjust-file"),
         (NO_EFFECT, "checks are spread over their interval", "max-spread-checks spread-checks"),
@@ -94,7 +94,7 @@ GLOBAL_KNOWN: Final[tuple[Keyword[Any], ...]] = rows(
             "tune.h2.header-table-size tune.h2.initial-window-size tune.h2.max-concurrent-streams tune.h2.max-frame-size "
             "tune.http.cookielen tune.http.logurilen tune.idle-pool.shared tune.idletimer tune.listener.multi-queue "
             "tune.lua.forced-yield tune.lua.maxmem tune.lua.service-timeout tune.lua.session-timeout tune.lua.task-timeout "
-            "tune.maxaccept tune.maxpollevents tune.pattern.cache-size tune.peers.max-updates-at-once tune.pipesize "
+            "tune.maxaccept tune.maxpollevents tune.pattern.cache-size tune.peers.max-updates-at-once "
             "tune.pool-high-fd-ratio tune.pool-low-fd-ratio tune.quic.frontend.conn-tx-buffers.limit "
             "tune.quic.frontend.max-idle-timeout tune.quic.frontend.max-streams-bidi tune.quic.retry-threshold "
             "tune.rcvbuf.client tune.rcvbuf.server tune.recv_enough tune.runqueue-depth tune.sched.low-latency "
@@ -143,7 +143,7 @@ OPTIONS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
         (
             (REFUSED, "names of fields that are no tokens are refused, others pass", "http-restrict-req-hdr-names"),
             (NO_EFFECT, "bodies are streamed", "http-buffer-request http-no-delay"),
-            (NO_EFFECT, KERNEL, "independent-streams nolinger splice-auto splice-request splice-response tcpka"),
+            (NO_EFFECT, KERNEL, "independent-streams nolinger tcpka"),
             (NO_EFFECT, LOG_ONLY, "tcplog"),
         ),
     ),

@@ -194,7 +194,14 @@ def _frontend(process: GlobalDraft, proxy: ProxyDraft, number: int) -> Frontend:
         monitor_uri=settings.monitor_uri,
         dontlog_normal=settings.dontlog_normal,
         log_separate_errors=settings.log_separate_errors,
+        splices=_splices(settings),
     )
+
+
+def _splices(settings: Settings) -> frozenset[str]:
+    """The directions that no `no option splice-...` forbids."""
+    allowed = {"request": settings.splice_request, "response": settings.splice_response}
+    return frozenset(name for name, is_allowed in allowed.items() if is_allowed and settings.splice_auto)
 
 
 def _numbers(servers: Sequence[ServerLine]) -> list[int]:
@@ -252,6 +259,7 @@ def _backend(process: GlobalDraft, proxy: ProxyDraft, number: int) -> Backend:
         originalto=settings.originalto,
         http_reuse=settings.http_reuse,
         abortonclose=settings.abortonclose,
+        splices=_splices(settings),
         allbackups=settings.allbackups,
         persist=settings.persist,
         check_steps=check_steps(settings),

@@ -176,9 +176,24 @@ LINES: Final[tuple[Line, ...]] = (
         "ssl_connections_total",
         "Total number of SSL endpoints on this worker process since started (front+back)",
     ),
-    Line("Maxpipes", _zero, "max_pipes", "Hard limit on the number of pipes for splicing, 0=unlimited"),
-    Line("PipesUsed", _zero, "pipes_used_total", "Current number of pipes in use in this worker process"),
-    Line("PipesFree", _zero, "pipes_free_total", "Current number of allocated and available pipes in this worker process"),
+    Line(
+        "Maxpipes",
+        lambda info: info.config.process.maxpipes,
+        "max_pipes",
+        "Hard limit on the number of pipes for splicing, 0=unlimited",
+    ),
+    Line(
+        "PipesUsed",
+        lambda info: info.farm.pipes_used,
+        "pipes_used_total",
+        "Current number of pipes in use in this worker process",
+    ),
+    Line(
+        "PipesFree",
+        lambda info: info.farm.pipes_free,
+        "pipes_free_total",
+        "Current number of allocated and available pipes in this worker process",
+    ),
     Line(
         "ConnRate",
         lambda info: info.farm.connection_rate.rate(info.clock()),
@@ -359,7 +374,7 @@ LINES: Final[tuple[Line, ...]] = (
     ),
     Line(
         "TotalSplicdedBytesOut",
-        _zero,
+        lambda info: info.farm.spliced_octets,
         "spliced_bytes_out_total",
         "Total number of bytes emitted by current worker process through a kernel pipe since started",
     ),

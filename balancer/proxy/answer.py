@@ -16,6 +16,7 @@ from balancer.http.framing import CHUNKED, LENGTH, NO_BODY, UNTIL_CLOSE, Body
 from balancer.http.gather import Gathered
 from balancer.http.head import FORBIDDEN, INCOMPLETE, ResponseHead, find_end, list_elements, remove_lines
 from balancer.proxy import phase as phases
+from balancer.proxy.splice import consider_answer
 
 if TYPE_CHECKING:
     from balancer.proxy.exchange import Exchange
@@ -89,7 +90,7 @@ class Answer:
             analysis.tell(exchange.target, analysis.CLOSED if was_orderly else analysis.READ_ERROR)
             exchange.finish(phases.SERVER_ABORT, now)
         elif was_orderly and body.end_of_stream():
-            self._complete(now)
+            self.complete(now)
         elif not self.is_complete:
             exchange.finish(phases.SERVER_ABORT, now)
 
@@ -293,11 +294,13 @@ class Answer:
         if body.is_bad:
             self.exchange.finish(phases.PROXY, now)
         elif body.is_done:
-            self._complete(now)
+            self.complete(now)
         else:
             self.exchange.arm(now)
+            if body.left >= self.exchange.services.spliced_octets_min or body.kind == UNTIL_CLOSE:
+                consider_answer(self.exchange, body)
 
-    def _complete(self, now: float) -> None:
+    def complete(self, now: float) -> None:
         """All of it is on the client's side; it is over when the client's side has got rid of it."""
         if self.is_complete:
             return

@@ -29,6 +29,7 @@ from balancer.proxy.listener import Listener
 from balancer.proxy.record import AccessLog
 from balancer.proxy.route import Route
 from balancer.proxy.services import Service, Services
+from balancer.proxy.splice import SPLICED_OCTETS_MIN, Pipes
 
 POOL_PURGE_S: Final = 5.0
 POOL_IDLE_S: Final = 300.0
@@ -158,6 +159,9 @@ class Worker(Services):
     ) -> None:
         process = config.process
         super().__init__(loop, farm, Wheel(), Limits(process.bufsize, process.maxrewrite, process.maxhdr))
+        if process.splices:
+            self.pipes = Pipes(farm, process.maxpipes or max(1, farm.maxconn // 4), process.pipe_octets)
+            self.spliced_octets_min = SPLICED_OCTETS_MIN
         self.events = events
         self.doors = Doors(farm, loop, events)
         self.checks = Checks(farm, loop, events)
