@@ -208,6 +208,7 @@ def _warn(messages: Messages, arguments: Arguments, text: str) -> None:
 
 
 def _serve(start: _Start, arguments: Arguments, messages: Messages, assemble: Assemble) -> int:
+    limits.keep_freed_memory()
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     notifier = daemon.Notifier(os.environ.get("NOTIFY_SOCKET", "") if arguments.master == "-Ws" else "")

@@ -116,7 +116,8 @@ class Splice:
         self.held: int = 0  # octets in the pipe
         self.source: int = -1
         self.destination: int = -1
-        self.is_blocked: bool = False  # the destination takes no more for now
+        self.is_watched: bool = False  # the loop tells when the source has more
+        self.is_blocked: bool = False  # the destination takes no more for now: the loop tells when it does
 
     # --- what the two directions differ in ---------------------------------------------------------------------------
 
@@ -170,7 +171,6 @@ class Splice:
             self.give_up()
             return
         self.state = RUNNING
-        self.exchange.services.loop.add_reader(self.source, self._readable)
         self._take()
 
     def stop(self) -> None:
@@ -178,11 +178,11 @@ class Splice:
         was_running = self.state == RUNNING
         self.state = OVER
         if was_running:
-            loop = self.exchange.services.loop
+            self._watch_source(False)
             if self.is_blocked:
-                loop.remove_writer(self.destination)
-            else:
-                loop.remove_reader(self.source)
+                self.exchange.services.loop.remove_writer(self.destination)
+                self.is_blocked = False
+                self.tell_blocked()
         for descriptor in (self.source, self.destination):
             if descriptor >= 0:
                 os.close(descriptor)
@@ -190,6 +190,17 @@ class Splice:
         if self.pipe is not None:
             self.pipes.give(self.pipe, self.held == 0)
             self.pipe = None
+
+    def _watch_source(self, is_wanted: bool) -> None:
+        """Asks the loop to tell of the source only when there is something to wait for: a watch is six system calls."""
+        if is_wanted == self.is_watched:
+            return
+        self.is_watched = is_wanted
+        loop = self.exchange.services.loop
+        if is_wanted:
+            loop.add_reader(self.source, self._readable)
+        else:
+            loop.remove_reader(self.source)
 
     def _end(self, how: int) -> None:
         self.stop()
@@ -220,6 +231,7 @@ class Splice:
         try:
             taken = os.splice(self.source, pipe.writer, wanted, flags=FLAGS)
         except BlockingIOError:
+            self._watch_source(True)
             return
         except OSError:
             self._end(SOURCE_LOST)
@@ -244,7 +256,7 @@ class Splice:
                 self.held -= os.splice(pipe.reader, self.destination, self.held, flags=FLAGS)
             except BlockingIOError:
                 if not self.is_blocked:
-                    loop.remove_reader(self.source)
+                    self._watch_source(False)
                     loop.add_writer(self.destination, self._writable)
                     self.is_blocked = True
                     self.tell_blocked()
@@ -255,12 +267,12 @@ class Splice:
                 return
         if self.is_blocked:
             loop.remove_writer(self.destination)
-            loop.add_reader(self.source, self._readable)
             self.is_blocked = False
             self.tell_blocked()
         if self.body.kind == LENGTH and self.body.left == 0:
             self._end(ALL_MOVED)
         else:
+            self._watch_source(True)
             exchange.arm(exchange.services.now())
 
 
