@@ -310,7 +310,6 @@ class Exchange(Visitor):
             self._assign(self.services.now())
         return end
 
-
     # --- time --------------------------------------------------------------------------------------------------------
 
     def arm(self, now: float) -> None:
