@@ -72,9 +72,8 @@ def _complete_backend(context: click.Context, _parameter: click.Parameter, begun
     "--patience",
     type=click.FloatRange(min=0.1),
     default=PATIENCE_S,
-    show_default=True,
     metavar="SECONDS",
-    help="how long an answer may take",
+    help=f"how long an answer may take ({PATIENCE_S:g})",
 )
 @click.pass_context
 def command(context: click.Context, socket_address: str | None, patience: float) -> None:
@@ -227,8 +226,8 @@ def show_sessions(stats: Socket, is_json: bool) -> None:
 
 
 @command.command()
-@click.option("--interval", type=click.FloatRange(min=0.1), default=1.0, show_default=True, metavar="SECONDS")
-@click.option("--count", type=click.IntRange(min=1), help="ends after so many views; else Ctrl-C ends it")
+@click.option("--interval", type=click.FloatRange(min=0.1), default=1.0, metavar="SECONDS", help="between two views (1)")
+@click.option("--count", type=click.IntRange(min=1), metavar="N", help="ends after so many views; else Ctrl-C ends it")
 @click.argument("backend", required=False, shell_complete=_complete_backend)
 @_stats
 def watch(stats: Socket, interval: float, count: int | None, backend: str | None) -> None:

@@ -108,8 +108,10 @@ def test_the_exit_status_tells_what_was_wrong(site: Site) -> None:
 
 def test_completion_offers_the_servers(site: Site) -> None:
     environ = os.environ | {
-        "_BALANCERCTL_COMPLETE": "bash_complete", "COMP_WORDS": f"balancerctl -s {site.address} drain images/t", "COMP_CWORD": "4",
-    }  # fmt: skip
+        "_BALANCERCTL_COMPLETE": "bash_complete",
+        "COMP_WORDS": f"balancerctl -s {site.address} drain images/t",
+        "COMP_CWORD": "4",
+    }
     ran = subprocess.run(CTL, capture_output=True, text=True, env=environ, timeout=30, check=False)
     assert ran.stdout == "plain,images/two\n"
 

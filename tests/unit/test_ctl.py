@@ -3,12 +3,14 @@
 import io
 import json
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
 from balancer.ctl import main, tables
+from balancer.ctl.document import document
 from balancer.ctl.readings import Row, info, rows, server_named, sessions
 from balancer.ctl.wire import NoAnswer, Refused, Socket, quoted, resolve
 
@@ -171,3 +173,8 @@ def test_times_are_short(seconds: int, text: str) -> None:
 def test_completion_is_printed_for_each_shell(shell: str) -> None:
     done = CliRunner().invoke(main.command, ["completion", shell])
     assert done.exit_code == 0 and main.COMPLETION_VARIABLE in done.output
+
+
+def test_the_page_of_documentation_is_made_from_the_commands() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "balancerctl.md"
+    assert page.read_text() == document(), "stale: python -m balancer.ctl.document > docs/balancerctl.md"
