@@ -11,8 +11,8 @@ HEAD = """# balancerctl
 Made from the program's own commands by `python -m balancer.ctl.document`; a test fails when it is stale.
 
 What a person at a terminal asks of a running balancer. It speaks over the stats socket (`stats socket PATH level admin` in the
-file; to look around, `level user` is enough), finds it by `-s`, by the variable BALANCER_SOCKET or at the usual paths, and works
-at a HAProxy's socket as well.
+file; to look around, `level user` is enough), finds it by `-s`, by the variable BALANCER_SOCKET or at the usual paths, and
+works at a HAProxy's socket as well.
 
     balancerctl status                           the process and its proxies
     balancerctl servers                          the servers
