@@ -94,7 +94,7 @@ class Balance:
 
 @dataclass(frozen=True)
 class CookieRule:
-    """`cookie NAME insert ...` of a backend."""
+    """`cookie NAME ...` of a backend."""
 
     name: bytes
     indirect: bool
@@ -106,6 +106,10 @@ class CookieRule:
     domains: tuple[bytes, ...]
     attrs: tuple[bytes, ...]
     origin: Origin
+    mode: str = "insert"  # "rewrite", "prefix"; "": the application's cookie is only looked at
+    maxidle_s: int = 0  # 0: no limit
+    maxlife_s: int = 0  # 0: no limit
+    is_dynamic: bool = False  # a server without a value gets one made of its address and `dynamic-cookie-key`
 
 
 @dataclass(frozen=True)

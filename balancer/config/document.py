@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from balancer.config.binds import BIND_TABLE
 from balancer.config.conditions import PREDICATES
-from balancer.config.cookies import FLAGS, KNOWN, VALUES
+from balancer.config.cookies import FLAGS, VALUES
 from balancer.config.features import PRESENT
 from balancer.config.keywords import GONE, NO_EFFECT, REFUSED, SECTIONS, WORKS, Keyword, Table
 from balancer.config.logs import FORMATS, FORMATS_KNOWN
@@ -96,7 +96,7 @@ def _grouped(rows: Sequence[Keyword[Any]], fate: str) -> list[str]:
 
 def _words() -> str:
     lines = ["## Words of single keywords", "", "| keyword | works | refused |", "|---|---|---|"]
-    lines.append(f"| `cookie` | {_list((*FLAGS, *VALUES))} | {_list(KNOWN)} |")
+    lines.append(f"| `cookie` | {_list((*FLAGS, *VALUES))} | |")
     lines.append(f"| `log ... format` | {_list(FORMATS)} | {_list(FORMATS_KNOWN)} |")
     lines += ["", "## Conditions", "", "| predicate | |", "|---|---|"]
     lines += [f"| `{name}({', '.join(arguments)})` | {text} |" for name, (arguments, text, _) in PREDICATES.items()]

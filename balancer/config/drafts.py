@@ -152,6 +152,7 @@ class Settings:
     redispatch_interval: int = 0
     balance: Balance = field(default_factory=Balance)
     cookie: CookieRule | None = None
+    dynamic_cookie_key: bytes = b""
     server_options: ServerOptions = ServerOptions()
     errorfiles: tuple[ErrorFile, ...] = ()
     default_backend: Reference | None = None

@@ -136,9 +136,7 @@ EVERYDAY_ROWS: Final[tuple[Keyword[ProxyDraft], ...]] = (
     _connections("keep-alive"),
     _connections("server-close"),
     _connections("close"),
-    _switch(
-        "http-pretend-keepalive", "DLB", "a server whose connection will be closed is not told so", "pretend_keepalive"
-    ),
+    _switch("http-pretend-keepalive", "DLB", "a server whose connection will be closed is not told so", "pretend_keepalive"),
     _switch("abortonclose", "DLB", "a request whose client has left is called off while it waits", "abortonclose"),
     _switch("allbackups", "DLB", "all usable backup servers share the load, not the first alone", "allbackups"),
     _switch("persist", "DLB", "a cookie leads to its server even when that is down", "persist"),

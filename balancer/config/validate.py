@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from balancer.config.checks import check_steps
+from balancer.config.cookies import dynamic_value
 from balancer.config.drafts import GlobalDraft, ProxyDraft, ServerLine, Settings
 from balancer.config.findings import NOTICE, Report
 from balancer.config.keywords import nearest, suggestion
@@ -138,7 +139,7 @@ def _check_servers(proxy: ProxyDraft, report: Report) -> None:
             )
         if number:
             by_number.setdefault(number, server)
-        cookie = server.options.cookie
+        cookie = _cookie_value(server, proxy.settings)
         if cookie is None:
             continue
         if cookie in by_cookie:
@@ -214,6 +215,14 @@ def _numbers(servers: Sequence[ServerLine]) -> list[int]:
     return numbers
 
 
+def _cookie_value(line: ServerLine, settings: Settings) -> bytes | None:
+    """The server's own value, or under `cookie ... dynamic` the one that is made of its address."""
+    rule, key = settings.cookie, settings.dynamic_cookie_key
+    if line.options.cookie is None and rule is not None and rule.is_dynamic and key:
+        return dynamic_value(key, line.host, line.port)
+    return line.options.cookie
+
+
 def _backend(process: GlobalDraft, proxy: ProxyDraft, number: int) -> Backend:
     settings = proxy.settings
     servers = tuple(
@@ -223,7 +232,12 @@ def _backend(process: GlobalDraft, proxy: ProxyDraft, number: int) -> Backend:
             port=line.port,
             is_ipv6=line.is_ipv6,
             origin=line.origin,
-            **{**vars(line.options), "number": number_of_server, "track": full_name(line.options.track, proxy)},
+            **{
+                **vars(line.options),
+                "number": number_of_server,
+                "track": full_name(line.options.track, proxy),
+                "cookie": _cookie_value(line, settings),
+            },
         )
         for line, number_of_server in zip(proxy.servers, _numbers(proxy.servers), strict=True)
     )

@@ -23,9 +23,7 @@ RESOURCE_ERRORS: Final = frozenset([errno.EMFILE, errno.ENFILE, errno.ENOBUFS, e
 class Attempt(Connecting):
     """One attempt of one exchange."""
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, exchange: Exchange, server: Server, service: Service | None
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, exchange: Exchange, server: Server, service: Service | None) -> None:
         self.loop = loop
         self.service = service if service is not None and service.server is server else None
         self.exchange: Exchange | None = exchange

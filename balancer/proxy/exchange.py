@@ -9,6 +9,7 @@ from typing import Final
 
 from balancer.backend import analysis
 from balancer.backend.backend import ASSIGNED, NO_ROOM, NO_SERVER, QUEUED, Backend
+from balancer.backend.cookiedates import Dates
 from balancer.backend.persistence import DOWN, VALID
 from balancer.backend.server import Server
 from balancer.http.errors import READY, ErrorPage
@@ -48,6 +49,7 @@ class Exchange(Visitor):
         self.awaits_form: bool = False  # the algorithm may find its key in the body
         self.is_monitored: bool = False  # asked for `monitor-uri`: answered here, and not logged
         self.cookie_letter: int = ledger.NO_LETTER
+        self.cookie_dates: Dates | None = None
         self.written_before: int = 0
         self.answer: Answer | None = None
         # loop.time() at each step; -1.0 where it was not reached.
@@ -94,9 +96,12 @@ class Exchange(Visitor):
         backend.counters.requests_total += 1
         persistence = backend.persistence
         if persistence is not None:
-            verdict = persistence.judge(self.head.cookies)
+            verdict = persistence.judge(self.head.cookies, self.begun_wall)
             self.cookie_letter = verdict.letter
+            self.cookie_dates = verdict.dates
             self.bound_to = verdict.server
+            if persistence.is_prefix and self.head.cookies:
+                self.head.hide_prefix(persistence.name)
         if backend.algorithm.reads_forms and self.needs_form(backend.algorithm, self.services.limits.held_octets_max):
             self._await_form(now)
         else:
@@ -309,7 +314,6 @@ class Exchange(Visitor):
             self.awaits_form = False
             self._assign(self.services.now())
         return end
-
 
     # --- time --------------------------------------------------------------------------------------------------------
 
