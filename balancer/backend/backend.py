@@ -41,6 +41,10 @@ class Request(Visit):
         """The server that it waited for went down: it is to be balanced anew."""
         raise AssertionError("the exchange goes on from here")
 
+    def turned_away(self) -> None:
+        """The server of its cookie is full, and so is its queue: it is balanced anew."""
+        self.bound_to = None
+
     def slot_offered(self, server: Server) -> None:
         """The wait is over: the request now holds a slot of `server`."""
         raise AssertionError("the exchange goes on from here")
@@ -110,17 +114,25 @@ class Backend:
     def assign(self, request: Request, now: float) -> int:
         """Gives the request a server and its slot (ASSIGNED), a place in a queue (QUEUED), or neither.
 
-        Neither: there is no server (NO_SERVER), or the one that its hash names is full, and so is its queue (NO_ROOM).
+        Neither: there is no server (NO_SERVER), or the one that its cookie or its hash names is full, and so is its queue
+        (NO_ROOM); `option redispatch` sends those of a cookie elsewhere.
         """
         bound = request.bound_to
         is_open = bound is not None and (bound.is_usable() or self.config.persist)
-        if bound is not None and request.avoid is not bound and is_open and not bound.is_queue_full():
+        if bound is not None and request.avoid is not bound and is_open:
             if bound.has_slot() and bound.queue.length == 0:
                 self._take(request, bound, now)
                 return ASSIGNED
-            self._wait(request, bound.queue, bound.counters, now)
-            request.waits_for = bound
-            return QUEUED
+            if not bound.is_queue_full():
+                self._wait(request, bound.queue, bound.counters, now)
+                request.waits_for = bound
+                return QUEUED
+            if not self.config.redispatch_interval:
+                request.waits_for = bound
+                return NO_ROOM
+            bound.counters.redispatches += 1
+            self.counters.redispatches += 1
+            request.turned_away()
         server = self.algorithm.next(request)
         if server is None and self.all_backups is not None and self.active_count() == 0:
             server = self.all_backups.next(request)

@@ -36,7 +36,11 @@ def decoded(digits: bytes) -> int:
         if digit < 0:
             return 0
         units = units << 6 | digit
-    return units * UNIT_S if len(digits) >= DIGIT_COUNT else 0
+    if len(digits) < DIGIT_COUNT:
+        return 0
+    seconds = units * UNIT_S
+    # HAProxy keeps 32 bits with a sign: what is beyond 2038 lies before 1970.
+    return seconds - (1 << 32) if seconds >> 31 else seconds
 
 
 def dates_in(value: bytes) -> Dates:

@@ -49,6 +49,7 @@ class Persistence:
         self.rule = rule
         self.name: bytes = rule.name
         self.inserts: bool = rule.mode == "insert"
+        self.is_logged: bool = bool(rule.mode) or rule.indirect  # a mere name leaves the letters of the log away, as in HAProxy
         self.is_prefix: bool = rule.mode == "prefix"
         self.rewrites: bool = rule.mode in ("rewrite", "prefix")
         self.maxidle_s: int = rule.maxidle_s

@@ -398,7 +398,7 @@ class ResponseHead(Head):
             return False  # written afresh by whoever knows the client's version
         if kind == UPGRADE_FIELD:
             self.upgrade = value
-            return self.status == 101
+            return self.status == 101 or self.status == 426  # which says what to upgrade to (RFC 9110 15.5.22)
         if kind == WEBSOCKET_ACCEPT_FIELD:
             self.websocket_accept = value
             return True

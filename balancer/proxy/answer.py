@@ -250,6 +250,8 @@ class Answer:
         if takes_chunks:
             parts.append(b"transfer-encoding: chunked\r\n")
         self._stick(head, parts)
+        if status == 426 and head.upgrade:
+            parts.append(b"connection: upgrade\r\n")
         if not self.keeps_client:
             parts.append(b"connection: close\r\n")
         elif request.minor == 0:

@@ -97,7 +97,7 @@ class Exchange(Visitor):
         persistence = backend.persistence
         if persistence is not None:
             verdict = persistence.judge(self.head.cookies, self.begun_wall)
-            self.cookie_letter = verdict.letter
+            self.cookie_letter = verdict.letter if persistence.is_logged else ledger.NO_LETTER
             self.cookie_dates = verdict.dates
             self.bound_to = verdict.server
             if persistence.is_prefix and self.head.cookies:
@@ -158,6 +158,13 @@ class Exchange(Visitor):
             self._assign(now)
         except Exception as error:  # noqa: BLE001 - an edge: one fault ends one exchange
             self.crash(error)
+
+    def turned_away(self) -> None:
+        """The server of its cookie is full, and so is its queue: the others are asked."""
+        self.bound_to = None
+        self.is_redispatched = True
+        if self.cookie_letter == VALID:
+            self.cookie_letter = DOWN
 
     def _assigned(self, now: float) -> None:
         server = self.server

@@ -1,4 +1,4 @@
-"""The persistence cookie in all its modes beside Debian's haproxy: the same Cookie reaches the server, the same Set-Cookie the client.
+"""The persistence cookie in all its modes beside Debian's haproxy: the same octets reach the server and the client.
 
 The server answers with the Cookie lines that came as its body, and sets what the request's X-Set lines say. A row is compared
 whole: status, both kinds of lines octet by octet, server and flags of the log. Dates stand in rows as `<now>`, `<-30s>` and are
@@ -113,13 +113,17 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Side]]:
     program = find_peer("haproxy") or require_peer("haproxy")
     folder: Path = tmp_path_factory.mktemp("sides")
     server = ScriptedServer()
+    nameless = SERVERS.replace("cookie one", "")
     listens = "".join(
-        f"listen {name}\n bind 127.0.0.1:{{{{{name}}}}}\n {words}{SERVERS if 'dynamic' not in name else SERVERS.replace('cookie one', '')}"
+        f"listen {name}\n bind 127.0.0.1:{{{{{name}}}}}\n {words}{nameless if 'dynamic' in name else SERVERS}"
         for name, words in SECTIONS.items()
     )
     template = (HEAD + listens).format(alive=server.port)
     sections = list(SECTIONS)
-    with side("balancer", "", template, sections, folder) as ours, side("haproxy", program, template, sections, folder) as theirs:
+    with (
+        side("balancer", "", template, sections, folder) as ours,
+        side("haproxy", program, template, sections, folder) as theirs,
+    ):
         yield [ours, theirs]
     server.close()
 
