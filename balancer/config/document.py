@@ -14,7 +14,7 @@ from balancer.config.cookies import FLAGS, VALUES
 from balancer.config.features import PRESENT
 from balancer.config.keywords import GONE, NO_EFFECT, REFUSED, SECTIONS, WORKS, Keyword, Table
 from balancer.config.logs import FORMATS, FORMATS_KNOWN
-from balancer.config.sections import IDLE_SECTIONS, PROXIES, REFUSED_SECTIONS
+from balancer.config.sections import HTTP_ERRORS, IDLE_SECTIONS, PROXIES, REFUSED_SECTIONS
 from balancer.config.servers import SERVER_TABLE
 from balancer.config.statsocket import STATS_TABLE
 from balancer.config.tables import GLOBAL_TABLE, PROXY_TABLE
@@ -58,7 +58,7 @@ _PROXIES: Final = "The sections `defaults`, `frontend`, `listen`, `backend`"
 
 def _sections() -> str:
     lines = ["## Sections", "", "| section | becomes | |", "|---|---|---|"]
-    lines += [f"| `{name}` | works | |" for name in ("global", *PROXIES)]
+    lines += [f"| `{name}` | works | |" for name in ("global", *PROXIES, HTTP_ERRORS)]
     lines += [f"| `{name}` | no effect | {text} |" for name, text in IDLE_SECTIONS.items()]
     lines += [f"| `{name}` | refused | {text} |" for name, text in REFUSED_SECTIONS.items()]
     return "\n".join(lines) + "\n"

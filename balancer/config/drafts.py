@@ -120,6 +120,16 @@ class ErrorFile:
     octets: bytes
     path: str
     origin: Origin
+    is_reset: bool = False  # takes back what stands before it for its status
+
+
+@dataclass(frozen=True)
+class ErrorImport:
+    """What is to be taken over from an `http-errors` section; no statuses: all of them."""
+
+    name: str
+    statuses: tuple[int, ...]
+    origin: Origin
 
 
 @dataclass(frozen=True)
@@ -154,7 +164,7 @@ class Settings:
     cookie: CookieRule | None = None
     dynamic_cookie_key: bytes = b""
     server_options: ServerOptions = ServerOptions()
-    errorfiles: tuple[ErrorFile, ...] = ()
+    errorfiles: tuple[ErrorFile | ErrorImport, ...] = ()  # in the order of their lines
     default_backend: Reference | None = None
     maxconn: int = 0
     fullconn: int = 0

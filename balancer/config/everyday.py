@@ -116,8 +116,7 @@ def _errorloc(proxy: ProxyDraft, statement: Statement) -> None:
     fields = b"cache-control: no-cache\r\ncontent-length: 0\r\nlocation: %s\r\n" % words[1].encode()
     octets = b"HTTP/1.1 %s\r\n%s\r\n" % (line, fields)
     status = int(words[0])
-    others = tuple(other for other in proxy.settings.errorfiles if other.status != status)
-    proxy.settings.errorfiles = (*others, ErrorFile(status, octets, words[1], statement.origin))
+    proxy.settings.errorfiles += (ErrorFile(status, octets, words[1], statement.origin),)
 
 
 EVERYDAY_ROWS: Final[tuple[Keyword[ProxyDraft], ...]] = (

@@ -225,7 +225,6 @@ PROXY_GROUPS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
             (REFUSED, NO_CONDITIONS, "acl"),
             (REFUSED, NO_RULES, "http-after-response http-response tcp-request tcp-response"),
             (REFUSED, "let the web server in front compress", "compression"),
-            (REFUSED, "use 'errorfile'", "errorfiles http-error"),
             (NO_EFFECT, "no mail is sent; watch the log or the metrics", "email-alert"),
             (NO_EFFECT, "the tag of 'global' is used", "log-tag"),
             (NO_EFFECT, ONE_THREAD, "bind-process"),

@@ -82,9 +82,7 @@ def _key(proxy: ProxyDraft, statement: Statement) -> None:
 
 
 def _errorfile(proxy: ProxyDraft, statement: Statement) -> None:
-    errorfile = parse_errorfile(statement)
-    others = tuple(other for other in proxy.settings.errorfiles if other.status != errorfile.status)
-    proxy.settings.errorfiles = (*others, errorfile)
+    proxy.settings.errorfiles += (parse_errorfile(statement),)
 
 
 def _httplog(proxy: ProxyDraft, statement: Statement) -> None:

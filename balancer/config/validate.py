@@ -4,13 +4,14 @@ All proxies are looked at, whatever is wrong with the first; a disabled one is o
 proxies are counted from 1 in the order of the files, after the proxy of the stats sockets, if there are any.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from balancer.config.checks import check_steps
 from balancer.config.cookies import dynamic_value
 from balancer.config.drafts import GlobalDraft, ProxyDraft, ServerLine, Settings
 from balancer.config.findings import NOTICE, Report
+from balancer.config.httperrors import ErrorGroup, check_imports, own_pages
 from balancer.config.keywords import nearest, suggestion
 from balancer.config.tracking import check_tracking, full_name, remark_on_checks
 from balancer.model import Backend, Frontend, Global, LogTarget, Model, Server
@@ -21,19 +22,25 @@ BUFSIZE_STEP: Final = 16
 LOAD_ONLY: Final = ("seen", "environment")
 
 
-def build(process: GlobalDraft, proxies: Sequence[ProxyDraft], files: tuple[str, ...], report: Report) -> tuple[Model, bool]:
+def build(
+    process: GlobalDraft,
+    proxies: Sequence[ProxyDraft],
+    errors: Mapping[str, ErrorGroup],
+    files: tuple[str, ...],
+    report: Report,
+) -> tuple[Model, bool]:
     """The model and whether anything listens; what is wrong goes to the report, and then the model means nothing."""
     _check_names(proxies, report)
     for proxy in proxies:
         if not proxy.settings.disabled:
-            _check_proxy(process, proxy, proxies, report)
+            _check_proxy(process, proxy, proxies, errors, report)
     frontends = []
     backends = []
     for number, proxy in enumerate(proxies, 2 if process.stats_sockets else 1):
         if proxy.is_frontend():
-            frontends.append(_frontend(process, proxy, number))
+            frontends.append(_frontend(process, proxy, errors, number))
         if proxy.is_backend():
-            backends.append(_backend(process, proxy, number))
+            backends.append(_backend(process, proxy, errors, number))
     has_listener = bool(process.stats_sockets) or any(f.binds and not f.disabled for f in frontends)
     notices = tuple(str(finding) for finding in report.findings if finding.level == NOTICE)
     return Model(_global(process), tuple(frontends), tuple(backends), files, notices), has_listener
@@ -59,7 +66,13 @@ def _check_names(proxies: Sequence[ProxyDraft], report: Report) -> None:
             backends.setdefault(proxy.name, proxy)
 
 
-def _check_proxy(process: GlobalDraft, proxy: ProxyDraft, proxies: Sequence[ProxyDraft], report: Report) -> None:
+def _check_proxy(
+    process: GlobalDraft,
+    proxy: ProxyDraft,
+    proxies: Sequence[ProxyDraft],
+    errors: Mapping[str, ErrorGroup],
+    report: Report,
+) -> None:
     _check_servers(proxy, report)
     settings = proxy.settings
     if settings.mode != "http":
@@ -70,7 +83,8 @@ def _check_proxy(process: GlobalDraft, proxy: ProxyDraft, proxies: Sequence[Prox
         )
     if proxy.is_frontend():
         _check_references(proxy, proxies, report)
-    for errorfile in settings.errorfiles:
+    check_imports(proxy, errors, report)
+    for errorfile in own_pages(settings, errors).values():
         if len(errorfile.octets) > process.bufsize:
             report.alert(
                 errorfile.origin,
@@ -165,7 +179,7 @@ def _logs(process: GlobalDraft, settings: Settings) -> tuple[LogTarget, ...]:
     return tuple(logs)
 
 
-def _frontend(process: GlobalDraft, proxy: ProxyDraft, number: int) -> Frontend:
+def _frontend(process: GlobalDraft, proxy: ProxyDraft, errors: Mapping[str, ErrorGroup], number: int) -> Frontend:
     settings = proxy.settings
     logs = _logs(process, settings)
     # A rule is asked before the default; without either a listen section has servers of its own.
@@ -185,7 +199,7 @@ def _frontend(process: GlobalDraft, proxy: ProxyDraft, number: int) -> Frontend:
         keep_alive_timeout_s=settings.timeout_s("http-keep-alive"),
         default_backend=backend,
         exporter_path=proxy.exporter_path,
-        errorfiles={errorfile.status: errorfile.octets for errorfile in settings.errorfiles},
+        errorfiles={status: page.octets for status, page in own_pages(settings, errors).items()},
         disabled=settings.disabled,
         is_listen=proxy.letter == "L",
         origin=proxy.origin,
@@ -223,7 +237,7 @@ def _cookie_value(line: ServerLine, settings: Settings) -> bytes | None:
     return line.options.cookie
 
 
-def _backend(process: GlobalDraft, proxy: ProxyDraft, number: int) -> Backend:
+def _backend(process: GlobalDraft, proxy: ProxyDraft, errors: Mapping[str, ErrorGroup], number: int) -> Backend:
     settings = proxy.settings
     servers = tuple(
         Server(
@@ -256,7 +270,7 @@ def _backend(process: GlobalDraft, proxy: ProxyDraft, number: int) -> Backend:
         check_timeout_s=settings.timeout_s("check"),
         maxconn=settings.fullconn,
         logs=_logs(process, settings),
-        errorfiles={errorfile.status: errorfile.octets for errorfile in settings.errorfiles},
+        errorfiles={status: page.octets for status, page in own_pages(settings, errors).items()},
         disabled=settings.disabled,
         is_listen=proxy.letter == "L",
         origin=proxy.origin,
