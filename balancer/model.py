@@ -188,6 +188,9 @@ class Server:
     shuts_backups_when_up: bool = False
     slowstart_s: float = 0.0
     track: str = ""  # "backend/server", whose state it shares
+    pool_size_max: int = -1  # kept connections at once; -1: as many as are good for one, 0: none is kept
+    pool_purge_delay_s: float = -1.0  # for how long a connection is kept; -1.0: the default
+    reuse_max: int = -1  # requests after the first on one connection; -1: no limit
 
 
 @dataclass(frozen=True)
@@ -216,6 +219,7 @@ class Frontend:
     monitor_uri: bytes = b""
     dontlog_normal: bool = False
     log_separate_errors: bool = False
+    buffers_requests: bool = False
 
 
 @dataclass(frozen=True)
@@ -253,6 +257,9 @@ class Backend:
     disables_on_404: bool = False
     sends_state: bool = False
     logs_checks: bool = False
+    buffers_requests: bool = False
+    prefers_last_server: bool = False
+    keep_alive_queue_max: int = 0  # max-keep-alive-queue: longer than that, `prefers_last_server` gives way; 0: never
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from balancer.backend.cookiedates import BAR, UNIT_S, Dates, dates_in, encoded, 
 from balancer.backend.server import Server
 from balancer.http.cookies import TILDE, cookie_values, is_set_cookie_of
 
+NO_LETTER: Final = 0  # no cookie rule: the log shows -
 NONE: Final = 78  # N
 INVALID: Final = 73  # I
 DOWN: Final = 68  # D

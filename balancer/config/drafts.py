@@ -78,6 +78,9 @@ class ServerOptions:
     shuts_backups_when_up: bool = False
     slowstart_s: float = 0.0
     track: str = ""
+    pool_size_max: int = -1
+    pool_purge_delay_s: float = -1.0
+    reuse_max: int = -1
 
 
 @dataclass
@@ -185,6 +188,9 @@ class Settings:
     disables_on_404: bool = False
     sends_state: bool = False
     logs_checks: bool = False
+    buffers_requests: bool = False
+    prefers_last_server: bool = False
+    keep_alive_queue_max: int = 0
 
     def timeout_s(self, name: str) -> float:
         """The timeout in seconds, 0.0 where none was given."""

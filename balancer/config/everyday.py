@@ -94,6 +94,10 @@ def _http_reuse(proxy: ProxyDraft, statement: Statement) -> None:
     proxy.settings.http_reuse = statement.choice(REUSE)
 
 
+def _keep_alive_queue(proxy: ProxyDraft, statement: Statement) -> None:
+    proxy.settings.keep_alive_queue_max = max(0, statement.integer(-1))
+
+
 def _monitor_uri(proxy: ProxyDraft, statement: Statement) -> None:
     path = statement.text("a path")
     if not PATH.fullmatch(path):
@@ -141,6 +145,19 @@ EVERYDAY_ROWS: Final[tuple[Keyword[ProxyDraft], ...]] = (
     _switch("persist", "DLB", "a cookie leads to its server even when that is down", "persist"),
     _switch("dontlog-normal", "DFL", "only what went wrong is logged", "dontlog_normal"),
     _switch("log-separate-errors", "DFL", "what went wrong is logged at level err", "log_separate_errors"),
+    _switch(
+        "http-buffer-request",
+        "DFLB",
+        "a request waits until its body is there or `tune.bufsize` of it, within `timeout http-request`",
+        "buffers_requests",
+    ),
+    _switch(
+        "prefer-last-server",
+        "DLB",
+        "a client that has a server connection of its own (`http-reuse never`) stays with that server",
+        "prefers_last_server",
+    ),
+    works("max-keep-alive-queue", "DLB", "how long that server's queue may be for it; -1, 0: no limit", _keep_alive_queue),
     works("http-reuse", "DLB", "who may use a kept server connection: never, safe, aggressive, always", _http_reuse),
     works("monitor-uri", "DFL", "a path that is answered here, 200 while the section serves, and not logged", _monitor_uri),
     works("errorloc", "DFLB", "redirects by 302 in place of an answer of ours: `STATUS URL`", _errorloc),

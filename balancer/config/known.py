@@ -97,7 +97,8 @@ SERVER_OPTIONS: Final[tuple[Keyword[Any], ...]] = rows(
         ),
         (NO_EFFECT, NO_RESOLVERS, "init-addr+1 resolve-net+1 resolve-opts+1 resolve-prefer+1"),
         (REFUSED, NO_RESOLVERS, "resolvers+1"),
-        (NO_EFFECT, "", "max-reuse+1 pool-low-conn+1 pool-max-conn+1 pool-purge-delay+1 tcp-ut+1 tfo"),
+        (NO_EFFECT, ONE_THREAD, "pool-low-conn+1"),
+        (NO_EFFECT, "", "tcp-ut+1 tfo"),
     ),
 )
 

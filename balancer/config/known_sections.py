@@ -128,7 +128,7 @@ OPTIONS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
         "DB",
         (
             (REFUSED, "what is malformed is answered 502", "accept-invalid-http-response"),
-            (REFUSED, "", "checkcache prefer-last-server transparent"),
+            (REFUSED, "", "checkcache transparent"),
             (
                 REFUSED,
                 NO_HEALTH,
@@ -142,7 +142,7 @@ OPTIONS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
         "DFB",
         (
             (REFUSED, "names of fields that are no tokens are refused, others pass", "http-restrict-req-hdr-names"),
-            (NO_EFFECT, "bodies are streamed", "http-buffer-request http-no-delay"),
+            (NO_EFFECT, "bodies are streamed", "http-no-delay"),
             (NO_EFFECT, KERNEL, "independent-streams nolinger splice-auto splice-request splice-response tcpka"),
             (NO_EFFECT, LOG_ONLY, "tcplog"),
         ),
@@ -196,7 +196,7 @@ PROXY_GROUPS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
             (REFUSED, "", "http-send-name-header persist source transparent"),
             (REFUSED, "states of servers are not kept over a restart", "load-server-state-from-file"),
             (NO_EFFECT, "states of servers are not kept over a restart", "server-state-file-name"),
-            (NO_EFFECT, KERNEL, "max-keep-alive-queue srvtcpka-cnt srvtcpka-idle srvtcpka-intvl"),
+            (NO_EFFECT, KERNEL, "srvtcpka-cnt srvtcpka-idle srvtcpka-intvl"),
         ),
     ),
     (

@@ -209,6 +209,7 @@ def _frontend(process: GlobalDraft, proxy: ProxyDraft, errors: Mapping[str, Erro
         monitor_uri=settings.monitor_uri,
         dontlog_normal=settings.dontlog_normal,
         log_separate_errors=settings.log_separate_errors,
+        buffers_requests=settings.buffers_requests,
     )
 
 
@@ -286,4 +287,7 @@ def _backend(process: GlobalDraft, proxy: ProxyDraft, errors: Mapping[str, Error
         disables_on_404=settings.disables_on_404,
         sends_state=settings.sends_state,
         logs_checks=settings.logs_checks,
+        buffers_requests=settings.buffers_requests,
+        prefers_last_server=settings.prefers_last_server,
+        keep_alive_queue_max=settings.keep_alive_queue_max,
     )

@@ -229,6 +229,7 @@ class Answer:
         self.keeps_server = head.keeps_alive(request.method) and kind != UNTIL_CLOSE and not exchange.route.closes_server
         if head.is_connection_bound and exchange.channel is not None:
             exchange.channel.is_private = True
+            exchange.channel.carries_identity = True
         is_delimited = kind == NO_BODY or kind == LENGTH or takes_chunks
         # A refusal in the middle of an upload: the rest will not be waited for, and the client is told so.
         is_refusal = status >= 300 and not exchange.upload.is_done

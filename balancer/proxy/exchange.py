@@ -9,7 +9,6 @@ from typing import Final
 
 from balancer.backend import analysis
 from balancer.backend.backend import ASSIGNED, NO_ROOM, NO_SERVER, QUEUED, Backend
-from balancer.backend.cookiedates import Dates
 from balancer.backend.persistence import DOWN, VALID
 from balancer.backend.server import Server
 from balancer.http.errors import READY, ErrorPage
@@ -43,13 +42,10 @@ class Exchange(Visitor):
         self.connecting: Connecting | None = None
         self.target: Server | None = None  # whom it talks to; unlike `server` it outlives the slot
         self.failures: int = 0
-        self.is_redispatched: bool = False
         self.is_pausing: bool = False
         self.is_repeated: bool = False
-        self.awaits_form: bool = False  # the algorithm may find its key in the body
+        self.awaits_body: bool = False  # `option http-buffer-request`, or the algorithm may find its key in it
         self.is_monitored: bool = False  # asked for `monitor-uri`: answered here, and not logged
-        self.cookie_letter: int = ledger.NO_LETTER
-        self.cookie_dates: Dates | None = None
         self.written_before: int = 0
         self.answer: Answer | None = None
         # loop.time() at each step; -1.0 where it was not reached.
@@ -94,16 +90,14 @@ class Exchange(Visitor):
         self.backend = backend
         backend.counters.session_begins(now)
         backend.counters.requests_total += 1
-        persistence = backend.persistence
-        if persistence is not None:
-            verdict = persistence.judge(self.head.cookies, self.begun_wall)
-            self.cookie_letter = verdict.letter if persistence.is_logged else ledger.NO_LETTER
-            self.cookie_dates = verdict.dates
-            self.bound_to = verdict.server
-            if persistence.is_prefix and self.head.cookies:
-                self.head.hide_prefix(persistence.name)
-        if backend.algorithm.reads_forms and self.needs_form(backend.algorithm, self.services.limits.held_octets_max):
-            self._await_form(now)
+        self.read_cookie(backend, self.begun_wall)
+        if self.client.private is not None:
+            self.remember_server(self.client.private, backend)
+        held_max = self.services.limits.held_octets_max
+        if (self.route.buffers_requests and self.has_more_body(held_max)) or (
+            backend.algorithm.reads_forms and self.needs_form(backend.algorithm, held_max)
+        ):
+            self._await_body(now)
         else:
             self._assign(now)
 
@@ -112,8 +106,8 @@ class Exchange(Visitor):
         assert to.follows & self.phase.bit, (self, to)
         self.phase = to
 
-    def _await_form(self, now: float) -> None:
-        self.awaits_form = True
+    def _await_body(self, now: float) -> None:
+        self.awaits_body = True
         if self.head.expects_continue:
             self.client.send_head(CONTINUE)
         limit = self.route.head_timeout_s
@@ -158,13 +152,6 @@ class Exchange(Visitor):
             self._assign(now)
         except Exception as error:  # noqa: BLE001 - an edge: one fault ends one exchange
             self.crash(error)
-
-    def turned_away(self) -> None:
-        """The server of its cookie is full, and so is its queue: the others are asked."""
-        self.bound_to = None
-        self.is_redispatched = True
-        if self.cookie_letter == VALID:
-            self.cookie_letter = DOWN
 
     def _assigned(self, now: float) -> None:
         server = self.server
@@ -317,8 +304,8 @@ class Exchange(Visitor):
             self.finish(phases.PROXY, self.services.now())
         elif self.channel is not None:
             self.arm(self.services.now())
-        elif self.awaits_form and not self.has_more_form(self.services.limits.held_octets_max):
-            self.awaits_form = False
+        elif self.awaits_body and not self.has_more_body(self.services.limits.held_octets_max):
+            self.awaits_body = False
             self._assign(self.services.now())
         return end
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from balancer.backend.counters import Counters
 from balancer.backend.farm import Farm
-from balancer.backend.persistence import NONE
+from balancer.backend.persistence import NO_LETTER, NONE
 from balancer.http.framing import CHUNKED
 from balancer.proxy import phase as phases
 from balancer.proxy.channels import ClientChannel
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from balancer.proxy.exchange import Exchange
 
 DASH: Final = 45
-NO_LETTER: Final = 0
 
 
 def timers_ms(exchange: "Exchange") -> tuple[int, int, int]:
@@ -142,6 +141,8 @@ def log(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: int
     record.frontend_name = frontend.name
     record.backend_name = frontend.name
     record.tr_ms = int((exchange.read_at - exchange.begun_at) * 1000.0 + 0.5)
+    if cause == phases.CLIENT_TIMEOUT and phase is phases.REQUEST:
+        record.tr_ms = -1  # its body was waited for in vain: HAProxy has no request then
     record.tw_ms, record.tc_ms, record.resp_ms = timers_ms(exchange)
     record.ta_ms = int((now - exchange.begun_at) * 1000.0 + 0.5)
     record.status = status

@@ -30,8 +30,7 @@ from balancer.proxy.record import AccessLog
 from balancer.proxy.route import Route
 from balancer.proxy.services import Service, Services
 
-POOL_PURGE_S: Final = 5.0
-POOL_IDLE_S: Final = 300.0
+POOL_PURGE_S: Final = 1.0
 DESCRIPTORS_RESERVED: Final = 32
 COMPLAINT_PAUSE_S: Final = 60.0
 
@@ -270,4 +269,4 @@ class Worker(Services):
             self.purge_at = now + POOL_PURGE_S
             for backend in self.farm.backends:
                 for server in backend.servers:
-                    server.pool.expire(now - POOL_IDLE_S)
+                    server.pool.expire(now - server.pool_idle_s)
