@@ -219,6 +219,7 @@ class Frontend:
     monitor_uri: bytes = b""
     dontlog_normal: bool = False
     log_separate_errors: bool = False
+    contstats: bool = False
     buffers_requests: bool = False
 
 
@@ -301,6 +302,8 @@ class Global:
     maxhdr: int = 101  # lines of a head, the start line counted
     node: str = ""
     description: str = ""
+    spread_checks_percent: int = 0  # by how much of its interval a check is early or late
+    max_spread_checks_s: float = 0.0  # over how long the first checks are spread at most; 0.0: no limit
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,8 @@ class GlobalDraft:
     maxhdr: int = 101
     node: str = ""
     description: str = ""
+    spread_checks_percent: int = 0  # by how much of its interval a check is early or late
+    max_spread_checks_s: float = 0.0  # over how long the first checks are spread at most; 0.0: no limit
     seen: dict[str, Origin] = field(default_factory=dict)
     environment: Environment = field(default_factory=Environment)
 
@@ -189,6 +191,7 @@ class Settings:
     sends_state: bool = False
     logs_checks: bool = False
     buffers_requests: bool = False
+    contstats: bool = False
     prefers_last_server: bool = False
     keep_alive_queue_max: int = 0
 

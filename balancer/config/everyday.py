@@ -151,6 +151,7 @@ EVERYDAY_ROWS: Final[tuple[Keyword[ProxyDraft], ...]] = (
         "a request waits until its body is there or `tune.bufsize` of it, within `timeout http-request`",
         "buffers_requests",
     ),
+    _switch("contstats", "DFL", "octets are counted each second, not only when a request ends", "contstats"),
     _switch(
         "prefer-last-server",
         "DLB",

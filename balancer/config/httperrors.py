@@ -131,6 +131,8 @@ def _entry(
     if source == "errorfiles":
         return ErrorImport(value, (status,), statement.origin)
     body = _body(source, value)
+    if content_type and not body:
+        statement.warn(f"'http-error' : content-type '{content_type}' has no effect, there is no payload")
     if body and not content_type:
         raise Refusal("'http-error' : a content type must be defined when non-empty payload is configured")
     lines = [f"HTTP/1.1 {status} {REASONS[status]}", *(f"{name}: {text}" for name, text in fields)]

@@ -60,7 +60,6 @@ GLOBAL_KNOWN: Final[tuple[Keyword[Any], ...]] = rows(
             "noreuseport nosplice ulimit-n",
         ),
         (NO_EFFECT, NAMES_KEPT, "h1-case-adjust h1-case-adjust-file"),
-        (NO_EFFECT, "checks are spread over their interval", "max-spread-checks spread-checks"),
         (NO_EFFECT, "states of servers are not kept over a restart", "server-state-base server-state-file"),
         (NO_EFFECT, "answers are not compressed", "maxcompcpuusage maxcomprate maxzlibmem"),
         (NO_EFFECT, "give 'hard-stop-after'", "grace close-spread-time"),
@@ -119,7 +118,7 @@ OPTIONS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
             (
                 NO_EFFECT,
                 "it only changes what is logged or counted",
-                "contstats logasap socket-stats",
+                "logasap socket-stats",
             ),
             (NO_EFFECT, LOG_ONLY, "httpslog"),
         ),
@@ -142,8 +141,9 @@ OPTIONS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
         "DFB",
         (
             (REFUSED, "names of fields that are no tokens are refused, others pass", "http-restrict-req-hdr-names"),
-            (NO_EFFECT, "bodies are streamed", "http-no-delay"),
-            (NO_EFFECT, KERNEL, "independent-streams nolinger splice-auto splice-request splice-response tcpka"),
+            (NO_EFFECT, "it is always so: what is there leaves at once", "http-no-delay"),
+            (NO_EFFECT, KERNEL, "nolinger splice-auto splice-request splice-response tcpka"),
+            (NO_EFFECT, "each wait is for one side, and timed for that side alone", "independent-streams"),
             (NO_EFFECT, LOG_ONLY, "tcplog"),
         ),
     ),
@@ -152,7 +152,7 @@ OPTIONS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
         (
             (GONE, "since HAProxy 2.0; leave it out, or say 'option httpclose'", "forceclose"),
             (GONE, "since HAProxy 2.1; leave it out", "http-tunnel"),
-            (GONE, "since HAProxy 2.5", "http_proxy"),
+            (GONE, "since HAProxy 2.5; leave it out: servers are written down, not named by requests", "http_proxy"),
         ),
     ),
 )
@@ -255,7 +255,7 @@ PROXY_GROUPS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
                 _moved("2.1", "http-request allow"),
                 "reqallow reqiallow",
             ),
-            (GONE, "since HAProxy 2.1", "reqpass reqipass"),
+            (GONE, "since HAProxy 2.1; leave it out", "reqpass reqipass"),
             (GONE, _moved("2.1", "http-response add-header"), "rspadd"),
             (
                 GONE,

@@ -209,6 +209,7 @@ def _frontend(process: GlobalDraft, proxy: ProxyDraft, errors: Mapping[str, Erro
         monitor_uri=settings.monitor_uri,
         dontlog_normal=settings.dontlog_normal,
         log_separate_errors=settings.log_separate_errors,
+        contstats=settings.contstats,
         buffers_requests=settings.buffers_requests,
     )
 

@@ -32,6 +32,8 @@ class Visitor(Request):
         self.cookie_letter: int = NO_LETTER
         self.cookie_dates: Dates | None = None
         self.is_redispatched: bool = False
+        self.counted_in: int = 0  # octets that the statistics have already (`option contstats`)
+        self.counted_out: int = 0
 
     def source_octets(self) -> bytes:
         """For `balance source`."""

@@ -18,6 +18,7 @@ from balancer.backend.health import Checks
 from balancer.backend.server import Server
 from balancer.backend.sessions import Sessions
 from balancer.http.errors import PAGES, ErrorPage, page_from_file
+from balancer.proxy import ledger
 from balancer.proxy import phase as phases
 from balancer.proxy.channels import Connecting, Limits
 from balancer.proxy.client import ClientSide
@@ -166,6 +167,7 @@ class Worker(Services):
         self.sweep_handle: asyncio.TimerHandle | None = None
         self.adopting: set[asyncio.Task[None]] = set()  # connections from the backlogs at a soft stop
         self.purge_at: float = 0.0
+        self.counts_continuously: bool = any(frontend.config.contstats for frontend in farm.frontends)
         self.service = service
         routes: dict[str, Route] = {}
         for frontend in farm.frontends:
@@ -270,3 +272,11 @@ class Worker(Services):
             for backend in self.farm.backends:
                 for server in backend.servers:
                     server.pool.expire(now - server.pool_idle_s)
+            if self.counts_continuously:
+                self._count_so_far()
+
+    def _count_so_far(self) -> None:
+        """`option contstats`: long transfers show in the statistics while they last."""
+        for client in self.doors.clients:
+            if client.exchange is not None and client.route.frontend.config.contstats:
+                ledger.count_so_far(client.exchange)
