@@ -45,7 +45,7 @@ does, since every option is off by default.
 
 def page() -> str:
     """The whole page."""
-    parts = [HEADING, _sections(), _table("The section `global`", GLOBAL_TABLE), _table(_PROXIES, PROXY_TABLE, True)]
+    parts = [HEADING, _counts(), _sections(), _table("The section `global`", GLOBAL_TABLE), _table(_PROXIES, PROXY_TABLE, True)]
     parts.append(_table("Options of `server` and `default-server`", SERVER_TABLE))
     parts.append(_table("Options of `bind`", BIND_TABLE))
     parts.append(_table("Options of `stats socket`", STATS_TABLE))
@@ -53,7 +53,27 @@ def page() -> str:
     return "\n".join(parts)
 
 
+FATES: Final = (WORKS, NO_EFFECT, REFUSED, GONE)
+TABLES: Final[dict[str, Table[Any]]] = {
+    "`global`": GLOBAL_TABLE,
+    "`defaults`, `frontend`, `listen`, `backend`": PROXY_TABLE,
+    "`server`, `default-server`": SERVER_TABLE,
+    "`bind`": BIND_TABLE,
+    "`stats socket`": STATS_TABLE,
+}
 _PROXIES: Final = "The sections `defaults`, `frontend`, `listen`, `backend`"
+
+
+def _counts() -> str:
+    """How many keywords of each place there are, by what becomes of them."""
+    lines = ["| | works | no effect | refused | gone |", "|---|--:|--:|--:|--:|"]
+    sums = dict.fromkeys(FATES, 0)
+    for title, table in TABLES.items():
+        counts = {fate: sum(1 for row in table.rows.values() if row.fate == fate) for fate in FATES}
+        sums = {fate: sums[fate] + count for fate, count in counts.items()}
+        lines.append(f"| {title} | {' | '.join(str(count) for count in counts.values())} |")
+    lines.append(f"| together | {' | '.join(str(count) for count in sums.values())} |")
+    return "\n".join(lines) + "\n"
 
 
 def _sections() -> str:
