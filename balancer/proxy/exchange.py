@@ -43,12 +43,10 @@ class Exchange(Visitor):
         self.connecting: Connecting | None = None
         self.target: Server | None = None  # whom it talks to; unlike `server` it outlives the slot
         self.failures: int = 0
-        self.is_redispatched: bool = False
         self.is_pausing: bool = False
         self.is_repeated: bool = False
-        self.awaits_form: bool = False  # the algorithm may find its key in the body
+        self.awaits_body: bool = False  # `option http-buffer-request`, or the algorithm may find its key in it
         self.is_monitored: bool = False  # asked for `monitor-uri`: answered here, and not logged
-        self.cookie_letter: int = ledger.NO_LETTER
         self.written_before: int = 0
         self.answer: Answer | None = None
         self.splices: Splices | None = None
@@ -94,13 +92,14 @@ class Exchange(Visitor):
         self.backend = backend
         backend.counters.session_begins(now)
         backend.counters.requests_total += 1
-        persistence = backend.persistence
-        if persistence is not None:
-            verdict = persistence.judge(self.head.cookies)
-            self.cookie_letter = verdict.letter
-            self.bound_to = verdict.server
-        if backend.algorithm.reads_forms and self.needs_form(backend.algorithm, self.services.limits.held_octets_max):
-            self._await_form(now)
+        self.read_cookie(backend, self.begun_wall)
+        if self.client.private is not None:
+            self.remember_server(self.client.private, backend)
+        held_max = self.services.limits.held_octets_max
+        if (self.route.buffers_requests and self.has_more_body(held_max)) or (
+            backend.algorithm.reads_forms and self.needs_form(backend.algorithm, held_max)
+        ):
+            self._await_body(now)
         else:
             self._assign(now)
 
@@ -109,8 +108,8 @@ class Exchange(Visitor):
         assert to.follows & self.phase.bit, (self, to)
         self.phase = to
 
-    def _await_form(self, now: float) -> None:
-        self.awaits_form = True
+    def _await_body(self, now: float) -> None:
+        self.awaits_body = True
         if self.head.expects_continue:
             self.client.send_head(CONTINUE)
         limit = self.route.head_timeout_s
@@ -309,8 +308,8 @@ class Exchange(Visitor):
             self.finish(phases.PROXY, self.services.now())
         elif self.channel is not None:
             self.arm(self.services.now())
-        elif self.awaits_form and not self.has_more_form(self.services.limits.held_octets_max):
-            self.awaits_form = False
+        elif self.awaits_body and not self.has_more_body(self.services.limits.held_octets_max):
+            self.awaits_body = False
             self._assign(self.services.now())
         return end
 

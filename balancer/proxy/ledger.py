@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from balancer.backend.counters import Counters
 from balancer.backend.farm import Farm
-from balancer.backend.persistence import NONE
+from balancer.backend.persistence import NO_LETTER, NONE
 from balancer.http.framing import CHUNKED
 from balancer.proxy import phase as phases
 from balancer.proxy.channels import ClientChannel
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from balancer.proxy.exchange import Exchange
 
 DASH: Final = 45
-NO_LETTER: Final = 0
 
 
 def timers_ms(exchange: "Exchange") -> tuple[int, int, int]:
@@ -45,10 +44,27 @@ def own_status(exchange: "Exchange", cause: int, phase: Phase) -> int:
     return 400 if exchange.upload.is_bad else phases.status_for(cause, phase)
 
 
+def count_so_far(exchange: "Exchange") -> None:
+    """Adds what octets have gone each way since the last time (`option contstats`)."""
+    answer = exchange.answer
+    received = exchange.head.log_octets() + exchange.upload.data_octets - exchange.counted_in
+    sent = (answer.logged_octets() if answer is not None else 0) - exchange.counted_out
+    if exchange.backend is None or exchange.server is None:
+        return  # all three or none: what is counted here is not counted at the end
+    exchange.counted_in += received
+    exchange.counted_out += sent
+    exchange.services.farm.bytes_out += sent
+    for counters in (exchange.route.frontend.counters, exchange.backend.counters, exchange.server.counters):
+        counters.bytes_in += received
+        counters.bytes_out += sent
+
+
 def count(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: int, had_slot: bool, now: float) -> None:
     """Raises the counters of frontend, backend and server."""
     upload = exchange.upload
     received = exchange.head.log_octets() + upload.data_octets + (1 if upload.kind == CHUNKED and upload.is_done else 0)
+    received -= exchange.counted_in
+    octets -= exchange.counted_out
     answer = exchange.answer
     is_from_server = answer is not None and answer.has_begun
     total_ms = int((now - exchange.begun_at) * 1000.0 + 0.5)
@@ -155,6 +171,8 @@ def log(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: int
     record.frontend_name = frontend.name
     record.backend_name = frontend.name
     record.tr_ms = int((exchange.read_at - exchange.begun_at) * 1000.0 + 0.5)
+    if cause == phases.CLIENT_TIMEOUT and phase is phases.REQUEST:
+        record.tr_ms = -1  # its body was waited for in vain: HAProxy has no request then
     record.tw_ms, record.tc_ms, record.resp_ms = timers_ms(exchange)
     record.ta_ms = int((now - exchange.begun_at) * 1000.0 + 0.5)
     record.status = status

@@ -50,6 +50,7 @@ class Route:
         self.monitor_uri: bytes = config.monitor_uri
         self.skips_normal: bool = config.dontlog_normal
         self.raises_errors: bool = config.log_separate_errors
+        self.buffers_requests: bool = config.buffers_requests or (backend is not None and backend.config.buffers_requests)
         modes = [config.connections] + ([backend.config.connections] if backend is not None else [])
         self.closes_client: bool = "close" in modes
         self.closes_server: bool = self.closes_client or "server-close" in modes

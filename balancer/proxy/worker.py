@@ -17,6 +17,7 @@ from balancer.backend.frontend import Frontend
 from balancer.backend.health import Checks
 from balancer.backend.server import Server
 from balancer.http.errors import PAGES, ErrorPage, page_from_file
+from balancer.proxy import ledger
 from balancer.proxy import phase as phases
 from balancer.proxy.channels import Connecting, Limits
 from balancer.proxy.client import ClientSide
@@ -31,8 +32,7 @@ from balancer.proxy.services import Service, Services
 from balancer.proxy.splice import SPLICED_OCTETS_MIN, Pipes
 from balancer.proxy.underway import Doorways, UnderWay
 
-POOL_PURGE_S: Final = 5.0
-POOL_IDLE_S: Final = 300.0
+POOL_PURGE_S: Final = 1.0
 # How soon it is looked again whether new connections come slowly enough.
 RATE_LOOK_S: Final = 0.02
 DESCRIPTORS_RESERVED: Final = 32
@@ -173,6 +173,7 @@ class Worker(Services):
         self.sweep_handle: asyncio.TimerHandle | None = None
         self.adopting: set[asyncio.Task[None]] = set()  # connections from the backlogs at a soft stop
         self.purge_at: float = 0.0
+        self.counts_continuously: bool = any(frontend.config.contstats for frontend in farm.frontends)
         self.service = service
         routes: dict[str, Route] = {}
         for frontend in farm.frontends:
@@ -276,4 +277,12 @@ class Worker(Services):
             self.purge_at = now + POOL_PURGE_S
             for backend in self.farm.backends:
                 for server in backend.servers:
-                    server.pool.expire(now - POOL_IDLE_S)
+                    server.pool.expire(now - server.pool_idle_s)
+            if self.counts_continuously:
+                self._count_so_far()
+
+    def _count_so_far(self) -> None:
+        """`option contstats`: long transfers show in the statistics while they last."""
+        for client in self.doors.clients:
+            if client.exchange is not None and client.route.frontend.config.contstats:
+                ledger.count_so_far(client.exchange)
