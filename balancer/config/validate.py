@@ -11,6 +11,7 @@ from balancer.config.checks import check_steps
 from balancer.config.drafts import GlobalDraft, ProxyDraft, ServerLine, Settings
 from balancer.config.findings import NOTICE, Report
 from balancer.config.keywords import nearest, suggestion
+from balancer.config.statspage import check_page
 from balancer.config.tracking import check_tracking, full_name, remark_on_checks
 from balancer.model import Backend, Frontend, Global, LogTarget, Model, Server
 
@@ -60,6 +61,7 @@ def _check_names(proxies: Sequence[ProxyDraft], report: Report) -> None:
 
 def _check_proxy(process: GlobalDraft, proxy: ProxyDraft, proxies: Sequence[ProxyDraft], report: Report) -> None:
     _check_servers(proxy, report)
+    check_page(process, proxy, report)
     settings = proxy.settings
     if settings.mode != "http":
         report.alert(
@@ -194,6 +196,7 @@ def _frontend(process: GlobalDraft, proxy: ProxyDraft, number: int) -> Frontend:
         monitor_uri=settings.monitor_uri,
         dontlog_normal=settings.dontlog_normal,
         log_separate_errors=settings.log_separate_errors,
+        stats_page=settings.stats_page,
     )
 
 
@@ -258,4 +261,5 @@ def _backend(process: GlobalDraft, proxy: ProxyDraft, number: int) -> Backend:
         disables_on_404=settings.disables_on_404,
         sends_state=settings.sends_state,
         logs_checks=settings.logs_checks,
+        stats_page=settings.stats_page,
     )

@@ -47,6 +47,7 @@ class Exchange(Visitor):
         self.is_repeated: bool = False
         self.awaits_form: bool = False  # the algorithm may find its key in the body
         self.is_monitored: bool = False  # asked for `monitor-uri`: answered here, and not logged
+        self.is_local: bool = False  # a service inside the process answers
         self.cookie_letter: int = ledger.NO_LETTER
         self.written_before: int = 0
         self.answer: Answer | None = None
@@ -78,11 +79,10 @@ class Exchange(Visitor):
             self.is_monitored = True
             self.finish(phases.LOCAL, now)
             return
-        if self.route.is_for_service(self.head.target):
+        service = self.route.own_service(self.client.client_host, self.head)
+        if service is not None:
             counters.intercepted += 1
-            self.target = self.route.service
-            self.assigned_at = now
-            self._connect(now)
+            self.serve_locally(service, now)
             return
         backend = self.route.backend
         if backend is None or backend.is_disabled:
@@ -92,6 +92,11 @@ class Exchange(Visitor):
         self.backend = backend
         backend.counters.session_begins(now)
         backend.counters.requests_total += 1
+        if self.route.backend_doors:
+            service = self.route.service_of_backend(backend, self.client.client_host, self.head)
+            if service is not None:
+                self.serve_locally(service, now)
+                return
         persistence = backend.persistence
         if persistence is not None:
             verdict = persistence.judge(self.head.cookies)
@@ -101,6 +106,13 @@ class Exchange(Visitor):
             self._await_form(now)
         else:
             self._assign(now)
+
+    def serve_locally(self, service: Server, now: float) -> None:
+        """A service inside the process answers."""
+        self.is_local = True
+        self.target = service
+        self.assigned_at = now
+        self._connect(now)
 
     def enter(self, to: Phase) -> None:
         """Moves to the next phase."""
@@ -235,7 +247,7 @@ class Exchange(Visitor):
         self.connecting = None
         if is_resource:
             self.services.shed_idle()
-        if self.backend is None:
+        if self.backend is None or self.is_local:
             self.finish(phases.RESOURCE if is_resource else phases.SERVER_ABORT, now)
             return
         self.failures += 1
