@@ -24,7 +24,8 @@ UNKNOWN: Final = "UNKN"
 OWN_SITES: Final = ("same-origin", "none")
 FIELDS_MAX: Final = 2000
 
-# The command of each action; {} stands for BACKEND/SERVER. Those with a text are in the form.
+# The command of each action; {} stands for BACKEND/SERVER. Those with a text are in the form; those
+# of agents, which there are none of, change nothing.
 ACTIONS: Final[dict[str, tuple[str, str]]] = {
     "ready": ("set server {} state ready", "Set state to READY"),
     "drain": ("set server {} state drain", "Set state to DRAIN"),
@@ -34,16 +35,19 @@ ACTIONS: Final[dict[str, tuple[str, str]]] = {
     "hrunn": ("set server {} health up", "Health: force UP"),
     "hnolb": ("set server {} health stopping", "Health: force NOLB"),
     "hdown": ("set server {} health down", "Health: force DOWN"),
-    "dagent": ("disable agent {}", "Agent: disable checks"),
-    "eagent": ("enable agent {}", "Agent: enable checks"),
-    "arunn": ("set server {} agent up", "Agent: force UP"),
-    "adown": ("set server {} agent down", "Agent: force DOWN"),
+    "dagent": ("", "Agent: disable checks"),
+    "eagent": ("", "Agent: enable checks"),
+    "arunn": ("", "Agent: force UP"),
+    "adown": ("", "Agent: force DOWN"),
     "shutdown": ("shutdown sessions server {}", "Kill Sessions"),
     "enable": ("enable server {}", ""),
     "disable": ("disable server {}", ""),
     "start": ("enable server {}", ""),
     "stop": ("disable server {}", ""),
 }
+
+# What changes nothing at a server without a check.
+OF_CHECKS: Final = ("dhlth", "ehlth")
 
 # Code: class of the notice, text, further lines.
 NOTICES: Final[dict[str, tuple[str, str, tuple[str, ...]]]] = {
@@ -98,19 +102,21 @@ def act(info: ProcessInfo, form: str) -> str:
     if not names or not action or not wanted:
         return NONE
     backend = next((each for each in info.farm.backends if wanted in (each.name, f"#{each.number}")), None)
-    command, _ = ACTIONS.get(action, ("", ""))
-    if backend is None or not command:
+    if backend is None or action not in ACTIONS:
         return WRONG
-    return _apply(info, backend, names, command)
+    return _apply(info, backend, names, action)
 
 
-def _apply(info: ProcessInfo, backend: Backend, names: list[str], command: str) -> str:
+def _apply(info: ProcessInfo, backend: Backend, names: list[str], action: str) -> str:
     """Runs the command for each server. One that answers with a text has changed nothing."""
     found = [server for name in names for server in backend.servers if server.name == name]
     if not found:
         return WRONG
+    command, _ = ACTIONS[action]
     changed = 0
     for server in found:
+        if not command or (action in OF_CHECKS and not server.config.check):
+            continue
         words = command.format(f"{backend.name}/{server.name}").split(" ")
         changed += not execute(Talk(ADMIN, 0.0), info, words).strip()
     if len(found) < len(names):
