@@ -42,8 +42,8 @@ ACTIONS: Final[dict[str, tuple[str, str]]] = {
     "shutdown": ("shutdown sessions server {}", "Kill Sessions"),
     "enable": ("enable server {}", ""),
     "disable": ("disable server {}", ""),
-    "start": ("enable server {}", ""),
-    "stop": ("disable server {}", ""),
+    "start": ("set server {} state ready", ""),
+    "stop": ("set server {} state drain", ""),
 }
 
 # What changes nothing at a server without a check.

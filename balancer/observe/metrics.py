@@ -263,6 +263,8 @@ def _sums(
     family = GaugeMetricFamily(name, text, labels=["proxy", "state"])
     for row in rows:
         assert row.backend is not None
+        if not row.backend.servers:
+            continue  # HAProxy has no sums over nothing
         found = Counter(read(server) for server in row.backend.servers)
         for state in states:
             family.add_metric([row.proxy_name, state], found[state])
