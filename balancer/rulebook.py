@@ -6,7 +6,10 @@ every name in its tables.
 """
 
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+Value = bool | int | bytes | IPv4Address | IPv6Address
+"""What a sample gives. Text is octets."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,16 @@ CASTS: Final[dict[str, tuple[str, ...]]] = {
     "str": ("int", "str", "addr", "any", "bool"),
     "addr": ("str", "addr", "any", "int"),
 }
-INTEGER_ARGUMENTS: Final[dict[str, int]] = {"bytes": 0, "field": 0, "word": 0, "sha2": 0, "crc32": 0, "djb2": 0, "sdbm": 0, "wt6": 0}
+INTEGER_ARGUMENTS: Final[dict[str, int]] = {
+    "bytes": 0,
+    "field": 0,
+    "word": 0,
+    "sha2": 0,
+    "crc32": 0,
+    "djb2": 0,
+    "sdbm": 0,
+    "wt6": 0,
+}
 ARITHMETIC: Final = ("add", "sub", "mul", "div", "mod", "and", "or", "xor")
 
 

@@ -16,6 +16,7 @@ from balancer.backend.pool import Connection
 from balancer.backend.server import Server
 from balancer.proxy.deadlines import Timed
 from balancer.proxy.route import Route
+from balancer.rulebook import Value
 
 # SO_LINGER: a close resets.
 NO_LINGER: Final = struct.pack("ii", 1, 0)
@@ -47,6 +48,7 @@ class ClientChannel(Timed):
         self.request_count: int = 0  # requests begun on it
         # A server connection that carries this client's identity (NTLM, Negotiate), between two of its requests.
         self.private: ServerChannel | None = None
+        self.variables: dict[str, Value] | None = None  # `sess.`, once a rule sets one
 
     def source_octets(self) -> bytes:
         """The client's address: 4 octets, or 16 of IPv6; b"" where it has none."""

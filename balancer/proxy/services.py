@@ -12,6 +12,7 @@ from balancer.proxy.channels import Connecting, Limits
 from balancer.proxy.deadlines import Wheel
 from balancer.proxy.local import Door
 from balancer.proxy.splice import NOTHING_IS_SPLICED, Pipes
+from balancer.rulebook import Value
 
 if TYPE_CHECKING:
     from balancer.proxy.exchange import Exchange
@@ -69,6 +70,7 @@ class Services:
         self.spliced_octets_min: int = NOTHING_IS_SPLICED
         self.is_stopping: bool = False
         self.serial: int = 0
+        self.variables: dict[str, Value] = {}  # `proc.`
 
     def now(self) -> float:
         """`loop.time()` in seconds."""
