@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
+from balancer.rulebook import Rules
+
 # Syslog severities (RFC 5424 6.2.1), the numbers that HAProxy's level names stand for.
 EMERG: Final = 0
 ALERT: Final = 1
@@ -277,6 +279,13 @@ class Frontend:
     contstats: bool = False
     buffers_requests: bool = False
     stats_page: StatsPage | None = None
+    rules: Rules | None = None
+    needs_exporter: bool = False
+    tarpit_timeout_s: float = 0.0
+
+    def has_exporter(self) -> bool:
+        """Whether it may serve metrics."""
+        return bool(self.exporter_path) or self.needs_exporter
 
 
 @dataclass(frozen=True)
@@ -319,6 +328,7 @@ class Backend:
     prefers_last_server: bool = False
     keep_alive_queue_max: int = 0  # max-keep-alive-queue: longer than that, `prefers_last_server` gives way; 0: never
     stats_page: StatsPage | None = None
+    rules: Rules | None = None
 
 
 @dataclass(frozen=True)

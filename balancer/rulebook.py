@@ -83,3 +83,16 @@ class Rule:
     fields: tuple[tuple[bytes, tuple[Piece, ...]], ...] = ()
     sample: Sample | None = None
     flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rules:
+    """All rules of one section, each list in the order of the file."""
+
+    request: tuple[Rule, ...] = ()
+    response: tuple[Rule, ...] = ()
+    after: tuple[Rule, ...] = ()
+    switches: tuple[Rule, ...] = ()  # use_backend
+    servers: tuple[Rule, ...] = ()  # use-server
+    persistence: tuple[Rule, ...] = ()  # force-persist, ignore-persist
+    monitor: tuple[Rule, ...] = ()  # monitor fail

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from balancer.config.environment import Environment
 from balancer.model import (
+from balancer.rulebook import Rule, Rules, Test
     AddressField,
     Balance,
     Bind,
@@ -226,9 +227,35 @@ class ProxyDraft:
     servers: list[ServerLine] = field(default_factory=list)
     use_backends: list[Reference] = field(default_factory=list)
     exporter_path: bytes = b""
+    needs_exporter: bool = False  # by a rule
+    acls: dict[str, list[Test]] = field(default_factory=dict)
+    request_rules: list[Rule] = field(default_factory=list)
+    response_rules: list[Rule] = field(default_factory=list)
+    after_rules: list[Rule] = field(default_factory=list)
+    redirects: list[Rule] = field(default_factory=list)
+    switches: list[Rule] = field(default_factory=list)
+    server_rules: list[Rule] = field(default_factory=list)
+    persist_rules: list[Rule] = field(default_factory=list)
+    monitor_rules: list[Rule] = field(default_factory=list)
+    use_servers: list[Reference] = field(default_factory=list)
     own_timeouts: set[str] = field(default_factory=set)  # given in this section itself
     has_own_page: bool = False  # a word of `stats` stands in this section itself
     has_own_check: bool = False  # `option httpchk` or an `http-check` rule stands in this section itself
+
+    def rules(self) -> Rules | None:
+        """All rules of the section, None where it has none."""
+        first = self.switches[0] if self.switches else None
+        is_fixed = first is not None and first.condition is None and first.name != ""
+        found = Rules(
+            (*self.request_rules, *self.redirects),
+            tuple(self.response_rules),
+            tuple(self.after_rules),
+            () if is_fixed else tuple(self.switches),
+            tuple(self.server_rules),
+            tuple(self.persist_rules),
+            tuple(self.monitor_rules),
+        )
+        return None if found == Rules() else found
 
     def is_frontend(self) -> bool:
         """Whether clients may connect to it."""

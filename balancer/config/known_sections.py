@@ -10,7 +10,6 @@ from typing import Any, Final
 from balancer.config.keywords import GONE, NO_EFFECT, REFUSED, Keyword
 from balancer.config.known import NO_PROXY_PROTOCOL, NO_TLS_HERE, ONE_THREAD, Group, rows
 
-NO_CONDITIONS: Final = "conditions (if, unless) are not supported yet"
 NO_RULES: Final = "requests and answers are not changed by rules"
 NO_HEALTH: Final = "servers are checked by TCP or HTTP: 'option httpchk'"
 NO_SCRIPTS: Final = "Lua is not supported"
@@ -169,10 +168,7 @@ NOT_NEGATABLE: Final[frozenset[str]] = frozenset(
 PROXY_GROUPS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
     (
         "F",
-        (
-            (REFUSED, NO_CONDITIONS, "monitor"),
-            (NO_EFFECT, "it only changes what is logged", "capture declare"),
-        ),
+        ((NO_EFFECT, "it only changes what is logged", "capture declare"),),
     ),
     (
         "DF",
@@ -201,7 +197,6 @@ PROXY_GROUPS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
     (
         "B",
         (
-            (REFUSED, NO_CONDITIONS, "force-persist ignore-persist use-server"),
             (REFUSED, "write a 'server' line for each", "server-template"),
             (REFUSED, "use 'server'", "dispatch"),
             (REFUSED, NO_STICK, "stick"),
@@ -213,7 +208,6 @@ PROXY_GROUPS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
         "FB",
         (
             (REFUSED, NO_STICK, "stick-table"),
-            (REFUSED, NO_RULES, "redirect"),
             (REFUSED, "bodies pass as they are", "filter"),
             (NO_EFFECT, "it only names the section to tools", "description id"),
         ),
@@ -221,8 +215,7 @@ PROXY_GROUPS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
     (
         "DFB",
         (
-            (REFUSED, NO_CONDITIONS, "acl"),
-            (REFUSED, NO_RULES, "http-after-response http-response tcp-request tcp-response"),
+            (REFUSED, NO_RULES, "tcp-request tcp-response"),
             (REFUSED, "let the web server in front compress", "compression"),
             (NO_EFFECT, "no mail is sent; watch the log or the metrics", "email-alert"),
             (NO_EFFECT, "the tag of 'global' is used", "log-tag"),
@@ -278,7 +271,6 @@ PROXY_GROUPS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
 IDLE_TIMEOUTS: Final[tuple[tuple[str, Group], ...]] = (
     ("DF", (NO_EFFECT, "a side that is half closed keeps its timeout", "client-fin")),
     ("DB", (NO_EFFECT, "a side that is half closed keeps its timeout", "server-fin")),
-    ("DFB", (NO_EFFECT, "nothing is held back on purpose", "tarpit")),
 )
 
 

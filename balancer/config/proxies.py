@@ -8,6 +8,7 @@ sections a keyword may stand in is in its row; what a proxy makes of a setting i
 from collections.abc import Callable
 from typing import Final
 
+from balancer.config.acls import ACL_ROWS
 from balancer.config.balances import parse_balance, parse_factor, parse_hash_type
 from balancer.config.binds import parse_bind
 from balancer.config.checks import CHECK_ROWS
@@ -17,6 +18,7 @@ from balancer.config.errorfiles import parse_errorfile
 from balancer.config.findings import Refusal
 from balancer.config.keywords import Keyword, works
 from balancer.config.logs import parse_log
+from balancer.config.rules import RULE_ROWS
 from balancer.config.servers import parse_default_server, parse_server
 from balancer.config.statement import Statement, integer_of
 
@@ -27,8 +29,6 @@ MODES: Final[dict[str, str]] = {
     "log": "is known to HAProxy and not supported yet, expects 'mode http'",
     "spop": "is known to HAProxy and not supported yet, expects 'mode http'",
 }
-EXPORTER: Final = ("use-service", "prometheus-exporter")
-NO_CONDITIONS: Final = "conditions (if, unless) are not supported yet"
 
 
 def _mode(proxy: ProxyDraft, statement: Statement) -> None:
@@ -110,37 +110,6 @@ def _default_backend(proxy: ProxyDraft, statement: Statement) -> None:
     proxy.settings.default_backend = Reference(statement.keyword, name, statement.origin)
 
 
-def _use_backend(proxy: ProxyDraft, statement: Statement) -> None:
-    if len(statement.arguments) > 1:
-        if statement.arguments[1] in ("if", "unless"):
-            raise Refusal(f"'use_backend' : {NO_CONDITIONS}, expects 'use_backend NAME'")
-        raise Refusal(f"'use_backend' expects nothing or a condition after the name (got '{statement.arguments[1]}')")
-    proxy.use_backends.append(Reference("use_backend", statement.text("the name of a backend"), statement.origin))
-
-
-def _http_request(proxy: ProxyDraft, statement: Statement) -> None:
-    words = statement.arguments
-    if words[:2] == EXPORTER:
-        proxy.exporter_path = _exporter_path(words[2:])
-        return
-    action = words[0] if words else ""
-    if not action:
-        raise Refusal("'http-request' expects an action (got nothing)")
-    raise Refusal(
-        f"'http-request {action}' is not supported yet, expects 'http-request use-service prometheus-exporter if "
-        "{ path /metrics }'"
-    )
-
-
-def _exporter_path(words: tuple[str, ...]) -> bytes:
-    if len(words) == 5 and words[:3] == ("if", "{", "path") and words[4] == "}" and words[3].startswith("/"):
-        return words[3].encode("utf-8", "surrogateescape")
-    raise Refusal(
-        "'http-request use-service prometheus-exporter' expects 'if { path /metrics }' (got "
-        f"'{' '.join(words)}'); other {NO_CONDITIONS}"
-    )
-
-
 def _disabled(proxy: ProxyDraft, statement: Statement) -> None:
     statement.no_more(0)
     proxy.settings.disabled = statement.keyword == "disabled"
@@ -207,9 +176,7 @@ PROXY_ROWS: Final[tuple[Keyword[ProxyDraft], ...]] = (
     works("server", "LB", "`NAME ADDRESS:PORT`, with the options below", parse_server),
     works("default-server", "DLB", "options for the servers after it", parse_default_server),
     works("default_backend", "DFL", "the backend for what no rule sends elsewhere", _default_backend),
-    works("use_backend", "FL", "the backend of the section; without a condition", _use_backend),
     works("errorfile", "DFLB", "the whole answer for a status of ours, from a file read at the start", _errorfile),
-    works("http-request", "FL", "only `use-service prometheus-exporter if { path /metrics }`", _http_request),
     works("disabled", "DFLB", "the section is read and not run", _disabled),
     works("enabled", "DFLB", "takes a `disabled` of `defaults` back", _disabled),
     _timeout_row("connect", "DLB", "for one connect to a server"),
@@ -217,6 +184,7 @@ PROXY_ROWS: Final[tuple[Keyword[ProxyDraft], ...]] = (
     _timeout_row("server", "DLB", "of silence on the server's side"),
     _timeout_row("check", "DLB", "for the answer to a check, once connected; otherwise `inter` for all of it"),
     _timeout_row("queue", "DLB", "of waiting for a server; otherwise as connect"),
+    _timeout_row("tarpit", "DFLB", "that a `tarpit` lets a client wait; otherwise as connect"),
     _timeout_row("tunnel", "DLB", "of silence after an upgrade"),
     _timeout_row("http-request", "DFLB", "for a request's whole head; otherwise as client"),
     _timeout_row("http-keep-alive", "DFLB", "of silence between two requests; otherwise as http-request"),
@@ -227,4 +195,6 @@ PROXY_ROWS: Final[tuple[Keyword[ProxyDraft], ...]] = (
     _old_timeout_row("timeout clitimeout", "client", "DFL"),
     _old_timeout_row("timeout srvtimeout", "server", "DLB"),
     *CHECK_ROWS,
+    *ACL_ROWS,
+    *RULE_ROWS,
 )

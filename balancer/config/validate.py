@@ -187,8 +187,11 @@ def _frontend(process: GlobalDraft, proxy: ProxyDraft, errors: Mapping[str, Erro
     # A rule is asked before the default; without either a listen section has servers of its own.
     default = settings.default_backend
     own = proxy.name if proxy.is_backend() else ""
-    backend = proxy.use_backends[0].name if proxy.use_backends else default.name if default is not None else own
+    first = proxy.switches[0] if proxy.switches else None
+    fixed = first.name if first is not None and first.condition is None else ""
+    backend = fixed or (default.name if default is not None else own)
     return Frontend(
+        rules=proxy.rules(),
         name=proxy.name,
         number=number,
         binds=tuple(proxy.binds),
@@ -201,6 +204,8 @@ def _frontend(process: GlobalDraft, proxy: ProxyDraft, errors: Mapping[str, Erro
         keep_alive_timeout_s=settings.timeout_s("http-keep-alive"),
         default_backend=backend,
         exporter_path=proxy.exporter_path,
+        needs_exporter=proxy.needs_exporter,
+        tarpit_timeout_s=settings.timeout_s("tarpit") or settings.timeout_s("connect"),
         errorfiles={status: page.octets for status, page in own_pages(settings, errors).items()},
         disabled=settings.disabled,
         is_listen=proxy.letter == "L",
@@ -268,6 +273,7 @@ def _backend(process: GlobalDraft, proxy: ProxyDraft, errors: Mapping[str, Error
         for line, number_of_server in zip(proxy.servers, _numbers(proxy.servers), strict=True)
     )
     return Backend(
+        rules=proxy.rules(),
         name=proxy.name,
         number=number,
         servers=servers,

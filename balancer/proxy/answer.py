@@ -187,6 +187,12 @@ class Answer:
                 analysis.tell(exchange.target, analysis.of_status(head.status))
                 if exchange.phase is phases.DONE:
                     return  # that was one error too many, and the sessions of the server ended with it
+                ruling = exchange.route.ruling
+                if ruling is not None:
+                    changed = ruling.answered(exchange, head, now)
+                    if changed is None:
+                        return
+                    self.head = head = changed
                 if head.status == 101:
                     self._switch(head, data[end:], now)
                 else:
@@ -242,7 +248,7 @@ class Answer:
             self._meet_own_cookie(head)
         parts: list[bytes] = []
         if head.minor == 1:
-            parts.append(data[head.start : head.fields_begin])
+            parts.append(head.data[head.start : head.fields_begin])
         else:
             parts.append(b"HTTP/1.1 %d %s\r\n" % (status, head.reason))
         if status == 204:

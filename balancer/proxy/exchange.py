@@ -78,12 +78,17 @@ class Exchange(Visitor):
         if self.route.monitor_uri and self.head.target == self.route.monitor_uri:
             counters.intercepted += 1
             self.is_monitored = True
+            if self.route.ruling is not None and self.route.ruling.is_failing(self):
+                self.reply = self.route.pages[503]
             self.finish(phases.LOCAL, now)
             return
         service = self.route.own_service(self.client.client_host, self.head)
         if service is not None:
             counters.intercepted += 1
             self.serve_locally(service, now)
+            return
+        ruling = self.route.ruling
+        if ruling is not None and not ruling.choose(self, now):
             return
         backend = self.route.backend
         if backend is None or backend.is_disabled:
@@ -93,12 +98,17 @@ class Exchange(Visitor):
         self.backend = backend
         backend.counters.session_begins(now)
         backend.counters.requests_total += 1
+        ruling = self.route.ruling
+        if ruling is not None and not ruling.admit(self, now):
+            return
         if self.route.backend_doors:
             service = self.route.service_of_backend(backend, self.client.client_host, self.head)
             if service is not None:
                 self.serve_locally(service, now)
                 return
         self.read_cookie(backend, self.begun_wall)
+        if ruling is not None:
+            ruling.bind(self)
         if self.client.private is not None:
             self.remember_server(self.client.private, backend)
         held_max = self.services.limits.held_octets_max
@@ -336,7 +346,9 @@ class Exchange(Visitor):
     def late(self, now: float) -> None:
         """The deadline has passed."""
         phase = self.phase
-        if phase is phases.CONNECT:
+        if phase is phases.TARPIT:
+            self.finish(phases.PROXY, now)
+        elif phase is phases.CONNECT:
             if self.is_pausing:
                 self.is_pausing = False
                 self._try_again(now)
@@ -466,14 +478,17 @@ class Exchange(Visitor):
                 self.backend.counters.session_ends()
             if not is_whole and (answer is None or not answer.has_begun):
                 status = ledger.own_status(self, cause, phase)
-                page = READY if self.is_monitored else self.route.pages.get(status)
+                page = self.reply or (READY if self.is_monitored else self.route.pages.get(status))
             octets = page.logged_octets if page is not None else 0 if answer is None else answer.logged_octets()
             ledger.count(self, cause, phase, status, octets, had_slot, now)
             ledger.log(self, cause, phase, status, octets, now)
         # The two refer to each other: parted here, both are freed at once and the collector finds nothing to do
         # (8 % of the process's time otherwise).
         self.answer = None
-        if page is not None:
+        if self.scene is not None:
+            self.scene.leave()
+            self.scene = None
+        if page is not None and not self.is_cut:
             send_page(self, page)
         elif is_whole and answer is not None:
             self.client.finish(answer.keeps_client and self.upload.is_done)

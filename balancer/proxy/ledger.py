@@ -38,6 +38,8 @@ def is_shut_down(cause: int) -> bool:
 
 def own_status(exchange: "Exchange", cause: int, phase: Phase) -> int:
     """The status of the page that is due where no answer has begun, -1 for none."""
+    if exchange.reply is not None:
+        return exchange.reply.status
     if exchange.is_monitored:
         return 200
     if not exchange.upload.is_done and (cause == phases.CLIENT_ABORT or is_shut_down(cause)):
@@ -72,7 +74,11 @@ def count(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: i
     frontend = exchange.route.frontend.counters
     target = exchange.target
     # Chunks that broke the grammar are the client's fault, whatever was waited for then.
-    is_bad_request = cause == phases.PROXY and (upload.is_bad or (phase is not phases.HEADERS and phase is not phases.DATA))
+    is_bad_request = (
+        exchange.reply is None
+        and cause == phases.PROXY
+        and (upload.is_bad or (phase is not phases.HEADERS and phase is not phases.DATA))
+    )
     counted: list[Counters] = [frontend]
     if exchange.is_local and exchange.route.twin is not None:
         # The other half of a listen section counts the octets of what never was a request of its own.
@@ -159,7 +165,7 @@ def log(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: int
     """Writes the line where the frontend has a log."""
     route = exchange.route
     sink = route.access_log
-    if sink is None or exchange.is_monitored:
+    if sink is None or exchange.is_monitored or (exchange.scene is not None and exchange.scene.is_silent):
         return
     is_normal = cause == phases.NORMAL and status < 500 and not exchange.failures and not exchange.is_redispatched
     if is_normal and route.skips_normal:
@@ -197,7 +203,7 @@ def log(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: int
     record.is_redispatched = exchange.is_redispatched
     record.srv_queue = exchange.server_queue_position
     record.be_queue = exchange.backend_queue_position
-    record.request_line = exchange.head.request_line()
+    record.request_line = exchange.request_line()
     backend = exchange.backend
     target = exchange.waits_for if phase is phases.QUEUE else exchange.target
     if backend is not None:

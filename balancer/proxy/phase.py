@@ -26,7 +26,8 @@ CONNECT: Final = Phase("C", "CONNECT", 4, 1 | 2 | 4 | 8)
 HEADERS: Final = Phase("H", "HEADERS", 8, 4)
 DATA: Final = Phase("D", "DATA", 16, 8)
 TUNNEL: Final = Phase("D", "TUNNEL", 32, 8)
-DONE: Final = Phase("-", "DONE", 64, 1 | 2 | 4 | 8 | 16 | 32)
+TARPIT: Final = Phase("T", "TARPIT", 128, 1)  # a rule lets the client wait for its refusal
+DONE: Final = Phase("-", "DONE", 64, 1 | 2 | 4 | 8 | 16 | 32 | 128)
 
 # Causes: the first letter of the termination state.
 NORMAL: Final = 45  # -

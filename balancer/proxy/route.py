@@ -12,6 +12,7 @@ from balancer.http.head import RequestHead
 from balancer.proxy.addresses import AddressLines
 from balancer.proxy.local import Door
 from balancer.proxy.record import AccessLog
+from balancer.proxy.ruling import Ruling
 
 # `http-reuse`: who may take a kept server connection. The absent word is as `always`, but what decision 9 says of it.
 REUSE_ALL: Final = 0
@@ -51,6 +52,11 @@ class Route:
         self.door: Door | None = None  # the statistics page of this section
         self.backend_doors: dict[str, Door] = {}  # those of backends, by their names
         self.twin: Backend | None = None  # of a listen section: its own backend, which counts what is answered here
+        backend_rules = backend.config.rules if backend is not None else None
+        self.ruling: Ruling | None = None
+        if config.rules is not None or backend_rules is not None:
+            self.ruling = Ruling(config.rules, backend_rules)
+        self.tarpit_s: float = config.tarpit_timeout_s
         self.dontlognull: bool = config.dontlognull
         self.monitor_uri: bytes = config.monitor_uri
         self.skips_normal: bool = config.dontlog_normal

@@ -24,6 +24,9 @@ class Scene:
         self.exchange = exchange
         self.response: ResponseHead | None = None
         self.status: int = 0
+        self.is_silent: bool = False  # `set-log-level silent`
+        client = exchange.client
+        self.addresses = (client.client_host, client.client_port, client.local_host, client.local_port)
         self.variables: dict[str, Value] = {}
         self.client_host: str = exchange.client.client_host
         self.client_port: int = exchange.client.client_port
@@ -34,6 +37,11 @@ class Scene:
         self.is_target_changed: bool = False
         self._request: View | None = None
         self._answer: View | None = None
+
+    def leave(self) -> None:
+        """The exchange has ended: the connection has its own addresses again."""
+        client = self.exchange.client
+        client.client_host, client.client_port, client.local_host, client.local_port = self.addresses
 
     def request(self) -> View:
         """The request's fields."""

@@ -10,9 +10,11 @@ from balancer.backend.backend import Backend, Request
 from balancer.backend.balance import Algorithm
 from balancer.backend.cookiedates import Dates
 from balancer.backend.persistence import DOWN, NO_LETTER, VALID
+from balancer.http.errors import ErrorPage
 from balancer.http.framing import CHUNKED, LENGTH, NO_BODY, Body
 from balancer.http.head import RequestHead
 from balancer.proxy.channels import ClientChannel, ServerChannel
+from balancer.proxy.scene import Scene
 
 POST: Final = b"POST"
 
@@ -29,11 +31,20 @@ class Visitor(Request):
         self.held: list[bytes] = []  # what has not been sent, or must be kept in case it has to be sent again
         self.held_octets: int = 0
         self.is_held_whole: bool = True
+        # Of rules, where there are any.
+        self.scene: Scene | None = None
+        self.reply: ErrorPage | None = None  # what a rule answers
+        self.received_line: bytes = b""  # the request line before a rule has changed it
+        self.is_cut: bool = False  # `reject`
         self.cookie_letter: int = NO_LETTER
         self.cookie_dates: Dates | None = None
         self.is_redispatched: bool = False
         self.counted_in: int = 0  # octets that the statistics have already (`option contstats`)
         self.counted_out: int = 0
+
+    def request_line(self) -> bytes:
+        """The line as received, for the log."""
+        return self.received_line or self.head.request_line()
 
     def source_octets(self) -> bytes:
         """For `balance source`."""

@@ -258,15 +258,24 @@ class Worker(Services):
         self.events.event(model.ALERT, "", text)
 
     def _route(self, frontend: Frontend, access_log: AccessLog | None) -> Route:
+        """The route to the default backend, which knows those to all others where `use_backend` may choose."""
+        default: Backend | None = self.farm.backend_by_name.get(frontend.config.default_backend)
+        route = self._route_to(frontend, default, access_log)
+        rules = frontend.config.rules
+        if route.ruling is not None and rules is not None and rules.switches:
+            for name, backend in self.farm.backend_by_name.items():
+                route.ruling.routes[name] = self._route_to(frontend, backend, access_log)
+        return route
+
+    def _route_to(self, frontend: Frontend, backend: Backend | None, access_log: AccessLog | None) -> Route:
         config = frontend.config
-        backend: Backend | None = self.farm.backend_by_name.get(config.default_backend)
         pages: dict[int, ErrorPage] = dict(PAGES)
         files = dict(config.errorfiles)
         if backend is not None:
             files.update(backend.config.errorfiles)
         for status, raw in files.items():
             pages[status] = page_from_file(status, raw)
-        exporter = self.site.exporter if config.exporter_path else None
+        exporter = self.site.exporter if config.has_exporter() else None
         route = Route(frontend, backend, pages, access_log, config.exporter_path, None if exporter is None else exporter.server)
         route.door = self.site.frontend_doors.get(frontend.name)
         if config.is_listen:

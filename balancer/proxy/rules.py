@@ -1,0 +1,388 @@
+"""Rules at work: after the request's head, at the answer's head. A route without rules never comes here.
+
+A rule that changes a head changes a view of it; at the end the view is written out and read again by the parser that reads
+every head, so that what rules put together obeys the same grammar, and keeps the framing that the message came with. What
+fails there is answered 500, and never sent.
+"""
+
+import re
+from ipaddress import IPv4Address, IPv6Address
+from typing import TYPE_CHECKING, Final
+
+from balancer.http.errors import ErrorPage, page_from_file
+from balancer.http.head import RequestHead, ResponseHead
+from balancer.http.octets import CLASS, FIELD
+from balancer.http.view import PROTECTED, View, split_elements
+from balancer.proxy import phase as phases
+from balancer.proxy.converters import SUBJECT_OCTETS_MAX, address_of, compiled, expand, integer_of
+from balancer.proxy.fetches import path_of, text, value_of
+from balancer.proxy.matching import holds
+from balancer.proxy.scene import Scene
+from balancer.rulebook import Rule
+
+if TYPE_CHECKING:
+    from balancer.proxy.exchange import Exchange
+
+# What a list of rules came to.
+GOES_ON: Final = 0
+ENDED: Final = 1
+SERVED: Final = 2  # by a service of ours
+
+REASONS: Final[dict[int, bytes]] = {
+    200: b"OK", 201: b"Created", 202: b"Accepted", 204: b"No Content", 301: b"Moved Permanently", 302: b"Found",
+    303: b"See Other", 304: b"Not Modified", 307: b"Temporary Redirect", 308: b"Permanent Redirect", 400: b"Bad Request",
+    401: b"Unauthorized", 403: b"Forbidden", 404: b"Not Found", 405: b"Method Not Allowed", 408: b"Request Timeout",
+    410: b"Gone", 413: b"Payload Too Large", 421: b"Misdirected Request", 422: b"Unprocessable Content",
+    425: b"Too Early", 429: b"Too Many Requests", 500: b"Internal Server Error", 501: b"Not Implemented",
+    502: b"Bad Gateway", 503: b"Service Unavailable", 504: b"Gateway Timeout",
+}  # fmt: skip
+NO_BODY_STATUSES: Final = (204, 304)
+
+
+class BadValue(Exception):
+    """A rule made what no message may hold."""
+
+
+def scene_of(exchange: "Exchange") -> Scene:
+    """The scene of an exchange, made where there is none yet."""
+    scene = exchange.scene
+    if scene is None:
+        scene = Scene(exchange)
+        exchange.scene = scene
+    return scene
+
+
+def on_request(exchange: "Exchange", rules: tuple[Rule, ...], is_backend: bool, now: float) -> int:
+    """Runs request rules: GOES_ON, ENDED (the exchange is finished, or waits in a tarpit) or SERVED."""
+    scene = scene_of(exchange)
+    try:
+        for rule in rules:
+            if not holds(scene, rule.condition):
+                continue
+            action = rule.action
+            if action == "allow":
+                break
+            if action == "use-service":
+                return SERVED
+            if action in ("deny", "tarpit", "return", "redirect", "reject"):
+                _answer(exchange, scene, rule, is_backend, now)
+                return ENDED
+            _change(scene, scene.request(), rule)
+    except BadValue:
+        _fail(exchange, now)
+        return ENDED
+    return GOES_ON
+
+
+def settle_request(exchange: "Exchange", now: float) -> bool:
+    """Puts the changed head in the place of the one that came; False where it is no head, and the exchange has ended."""
+    scene = exchange.scene
+    if scene is None or not scene.is_request_changed():
+        return True
+    old = exchange.head
+    view = scene.request()
+    target = path_of(scene.target) if old.host_replaced else scene.target
+    lines = view.lines()
+    if old.host_replaced:
+        lines = b"host: %s\r\n" % old.host + b"".join(
+            [line + b"\r\n" for line in lines.split(b"\r\n") if line and not line.lower().startswith(b"host:")]
+        )
+    data = b"%s %s HTTP/1.%d\r\n%s\r\n" % (scene.method, target, old.minor, lines)
+    limits = exchange.services.limits
+    head = RequestHead(data, 0, len(data), limits.field_count_max + 100)
+    framing = (old.content_length, old.is_chunked, old.upgrade, old.minor)
+    if head.error or framing != (head.content_length, head.is_chunked, head.upgrade, head.minor):
+        _fail(exchange, now)
+        return False
+    head.field_octets = old.field_octets + len(old.target) + len(old.method) - len(head.target) - len(head.method)
+    head.expects_continue = old.expects_continue
+    exchange.received_line = exchange.request_line()
+    exchange.head = head
+    return True
+
+
+def on_answer(exchange: "Exchange", rules: tuple[Rule, ...], head: ResponseHead, is_backend: bool, now: float) -> bool:
+    """Runs rules on an answer; False where one of them has ended the exchange."""
+    scene = scene_of(exchange)
+    if scene.response is None:
+        scene.set_answer(head)
+    try:
+        for rule in rules:
+            if not holds(scene, rule.condition):
+                continue
+            if rule.action == "allow":
+                break
+            if rule.action in ("deny", "return", "redirect"):
+                _answer(exchange, scene, rule, is_backend, now)
+                return False
+            _change(scene, scene.answer(), rule)
+    except BadValue:
+        _fail(exchange, now)
+        return False
+    return True
+
+
+def settled_answer(exchange: "Exchange", head: ResponseHead, now: float) -> ResponseHead | None:
+    """The head with what the rules changed; None where that is none, and the exchange has ended."""
+    scene = exchange.scene
+    if scene is None or not scene.is_answer_changed():
+        return head
+    status = scene.status
+    if (status in NO_BODY_STATUSES) != (head.status in NO_BODY_STATUSES) or status < 200:
+        status = head.status  # another body would follow than the one that is coming
+    reason = head.reason if status == head.status else REASONS.get(status, b"")
+    data = b"HTTP/1.%d %d %s\r\n%s\r\n" % (head.minor, status, reason, scene.answer().lines())
+    changed = ResponseHead(data, 0, len(data), exchange.services.limits.field_count_max + 100, head.own_cookie, head.preserve)
+    framing = (head.content_length, head.is_chunked, head.upgrade, head.minor)
+    if changed.error or framing != (changed.content_length, changed.is_chunked, changed.upgrade, changed.minor):
+        _fail(exchange, now)
+        return None
+    changed.field_octets = head.field_octets + len(head.reason) - len(changed.reason)
+    return changed
+
+
+def choose_backend(exchange: "Exchange", rules: tuple[Rule, ...]) -> str:
+    """The backend of the first `use_backend` that applies, "" for the default."""
+    scene = scene_of(exchange)
+    for rule in rules:
+        if holds(scene, rule.condition):
+            return rule.name or text(scene, rule.value).decode("utf-8", "surrogateescape")
+    return ""
+
+
+def choose_server(exchange: "Exchange", rules: tuple[Rule, ...]) -> str:
+    """The server of the first `use-server` that applies, "" for none."""
+    scene = scene_of(exchange)
+    for rule in rules:
+        if holds(scene, rule.condition):
+            return text(scene, rule.value).decode("utf-8", "replace") if rule.value else rule.name
+    return ""
+
+
+def first_that_holds(exchange: "Exchange", rules: tuple[Rule, ...]) -> str:
+    """The action of the first rule whose condition holds, "" for none."""
+    scene = scene_of(exchange)
+    for rule in rules:
+        if holds(scene, rule.condition):
+            return rule.action
+    return ""
+
+
+# --- changes -----------------------------------------------------------------------------------------------------------------
+
+
+def _checked(value: bytes) -> bytes:
+    """A value that a field may hold: a line end or another control in it would forge lines."""
+    for octet in value:
+        if not CLASS[octet] & FIELD:
+            raise BadValue
+    return value.strip(b" \t")
+
+
+def _change(scene: Scene, view: View, rule: Rule) -> None:
+    action = rule.action
+    if action in ("set-header", "add-header"):
+        value = _checked(text(scene, rule.value))
+        if action == "set-header":
+            view.remove(rule.name)
+        view.add(rule.name, value)
+    elif action == "del-header":
+        _delete(view, rule)
+    elif action in ("replace-header", "replace-value"):
+        _replace(scene, view, rule)
+    elif action in ("set-var", "set-var-fmt", "unset-var"):
+        if rule.sample is not None:
+            value_set = value_of(scene, rule.sample)
+            if value_set is not None:
+                scene.set_variable(rule.name, value_set)
+        else:
+            scene.set_variable(rule.name, text(scene, rule.value) if action == "set-var-fmt" else None)
+    elif action == "set-status":
+        scene.status = rule.status
+    elif action == "set-log-level":
+        scene.is_silent = rule.name == "silent"
+    elif action in ("set-src", "set-dst", "set-src-port", "set-dst-port"):
+        _set_address(scene, rule)
+    elif action == "set-method":
+        scene.method = text(scene, rule.value)
+        scene.is_target_changed = True
+    elif rule.action in ("set-path", "set-pathq", "set-query", "set-uri", "replace-path", "replace-pathq", "replace-uri"):
+        _set_target(scene, rule)
+
+
+def _delete(view: View, rule: Rule) -> None:
+    if not rule.flags or rule.flags[0] == "str":
+        view.remove(rule.name)
+        return
+    how, wanted = rule.flags[0], rule.name.lower()
+    for name in dict.fromkeys(view.names()):
+        own = name.lower()
+        is_meant = (
+            (own.startswith(wanted) if how == "beg" else own.endswith(wanted) if how == "end" else wanted in own)
+            if how != "reg"
+            else compiled(rule.name.encode(), True).search(own.encode("latin-1")) is not None
+        )
+        if is_meant and own != "host":
+            view.remove(name)
+
+
+def _replace(scene: Scene, view: View, rule: Rule) -> None:
+    if rule.name.lower() in PROTECTED:
+        return
+    pattern = compiled(rule.pattern.encode("utf-8", "surrogateescape"), False)
+    replacement = text(scene, rule.value)
+    values = view.values(rule.name)
+    changed: list[bytes] = []
+    for value in values:
+        if rule.action == "replace-header":
+            changed.append(_replaced(pattern, replacement, value))
+        else:
+            changed.append(b", ".join([_replaced(pattern, replacement, part) for part in split_elements(value)]))
+    if changed != values:
+        view.replace_all(rule.name, [_checked(value) for value in changed])
+
+
+def _replaced(pattern: re.Pattern[bytes], replacement: bytes, value: bytes) -> bytes:
+    found = pattern.search(value[:SUBJECT_OCTETS_MAX])
+    return value if found is None else expand(found, replacement)
+
+
+def _set_address(scene: Scene, rule: Rule) -> None:
+    assert rule.sample is not None
+    value = value_of(scene, rule.sample)
+    client = scene.exchange.client
+    if rule.action.endswith("-port"):
+        port = None if value is None else integer_of(value)
+        if port is not None and 0 <= port <= 65535:
+            if rule.action == "set-src-port":
+                scene.client_port = client.client_port = port
+            else:
+                scene.local_port = client.local_port = port
+        return
+    if isinstance(value, bytes):
+        value = address_of(value)
+    if isinstance(value, (IPv4Address, IPv6Address)):
+        if rule.action == "set-src":
+            scene.client_host = client.client_host = str(value)
+        else:
+            scene.local_host = client.local_host = str(value)
+
+
+def _set_target(scene: Scene, rule: Rule) -> None:
+    action = rule.action
+    own = path_of(scene.target)
+    before = scene.target[: len(scene.target) - len(own)] if scene.target.endswith(own) else b""
+    path, mark, query = own.partition(b"?")
+    made = text(scene, rule.value)
+    if action == "set-path":
+        after = before + made + mark + query
+    elif action == "set-pathq":
+        after = before + made
+    elif action == "set-query":
+        after = before + path + (b"?" + made if made else b"")
+    elif action == "set-uri":
+        after = made
+    else:
+        pattern = compiled(rule.pattern.encode("utf-8", "surrogateescape"), False)
+        if action == "replace-path":
+            after = before + _replaced(pattern, made, path) + mark + query
+        elif action == "replace-pathq":
+            after = before + _replaced(pattern, made, own)
+        else:
+            after = _replaced(pattern, made, scene.target)
+    scene.target = after
+    scene.is_target_changed = True
+
+
+# --- answers -----------------------------------------------------------------------------------------------------------------
+
+
+def _answer(exchange: "Exchange", scene: Scene, rule: Rule, is_backend: bool, now: float) -> None:
+    action = rule.action
+    is_response = scene.response is not None
+    counted = [exchange.route.frontend.counters]
+    if exchange.backend is not None:
+        counted.append(exchange.backend.counters)
+    if action == "deny" or action == "tarpit" or action == "reject":
+        for counters in counted if is_response else counted[-1:] if is_backend else counted[:1]:
+            if is_response:
+                counters.responses_denied += 1
+            else:
+                counters.requests_denied += 1
+    if action == "redirect":
+        page = _redirect(scene, rule)
+        if page is None:
+            return
+        exchange.reply = page
+        exchange.finish(phases.LOCAL, now)
+    elif action == "reject":
+        exchange.is_cut = True
+        exchange.finish(phases.PROXY, now)
+    elif action == "return":
+        exchange.reply = _page(exchange, scene, rule)
+        exchange.finish(phases.LOCAL, now)
+    else:
+        exchange.reply = _page(exchange, scene, rule)
+        limit = exchange.route.tarpit_s
+        if action == "tarpit" and limit:
+            exchange.enter(phases.TARPIT)
+            exchange.services.wheel.set(exchange.client, now + limit)
+        else:
+            if action == "tarpit":
+                exchange.enter(phases.TARPIT)
+            exchange.finish(phases.PROXY, now)
+
+
+def _page(exchange: "Exchange", scene: Scene, rule: Rule) -> ErrorPage:
+    status = rule.status
+    page = exchange.route.pages.get(status)
+    if not rule.fields and rule.flags != ("body",):
+        if (page is not None and rule.action != "return") or (page is not None and rule.flags == ("errorfiles",)):
+            return page
+        return local_page(status, [], b"")
+    fields = [(name, _checked(text(scene, value))) for name, value in rule.fields]
+    if rule.flags != ("body",) and page is not None and rule.action != "return":
+        return local_page(status, [(b"cache-control", b"no-cache"), (b"content-type", b"text/html"), *fields], page.body)
+    body = text(scene, rule.value)
+    return local_page(status, [*fields, *([(b"content-type", rule.octets)] if rule.octets else [])], body)
+
+
+def local_page(status: int, fields: list[tuple[bytes, bytes]], body: bytes) -> ErrorPage:
+    """An answer of ours as a page: it keeps a connection that may be kept."""
+    reason = REASONS.get(status, b"")
+    lines = b"".join([b"%s: %s\r\n" % field for field in fields])
+    raw = b"HTTP/1.1 %d %s\r\ncontent-length: %d\r\n%s\r\n%s" % (status, reason, len(body), lines, body)
+    page = page_from_file(status, raw)
+    head = raw[: len(raw) - len(body)]
+    page.closes = head[:-2] + b"connection: close\r\n\r\n"
+    page.keeps = head
+    page.body = body
+    return page
+
+
+def _redirect(scene: Scene, rule: Rule) -> ErrorPage | None:
+    made = text(scene, rule.value)
+    path = path_of(scene.target)
+    if "drop-query" in rule.flags:
+        path = path.partition(b"?")[0]
+    if rule.name == "location":
+        location = made
+    elif rule.name == "scheme":
+        hosts = scene.request().values("host")
+        location = made + b"://" + (hosts[-1] if hosts else b"") + path
+    else:
+        if "drop-query" in rule.flags and "append-slash" in rule.flags and not path.endswith(b"/"):
+            path += b"/"
+        location = (b"" if made == b"/" else made) + path
+    fields = [(b"location", _checked(location))]
+    if rule.octets:
+        fields.append((b"set-cookie", rule.octets))
+    return local_page(
+        rule.status, [*fields, *([(b"cache-control", b"no-cache")] if rule.status in (302, 303, 307) else [])], b""
+    )
+
+
+def _fail(exchange: "Exchange", now: float) -> None:
+    """What rules made is no message: 500, and nothing of it is sent."""
+    exchange.reply = exchange.route.pages.get(500)
+    exchange.finish(phases.INTERNAL, now)
