@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 
 from balancer.config.environment import Environment
 from balancer.model import (
-from balancer.rulebook import Rule, Rules, Test
     AddressField,
     Balance,
     Bind,
@@ -20,6 +19,7 @@ from balancer.rulebook import Rule, Rules, Test
     StatsPage,
     StatsSocket,
 )
+from balancer.rulebook import Rule, Rules, Test
 
 
 @dataclass
