@@ -8,8 +8,22 @@ from typing import Final
 
 _REASONS: Final = {
     400: (b"Bad request", b"400 Bad request", b"Your browser sent an invalid request."),
+    401: (b"Unauthorized", b"401 Unauthorized", b"You need a valid user and password to access this content."),
     403: (b"Forbidden", b"403 Forbidden", b"Request forbidden by administrative rules."),
+    404: (b"Not Found", b"404 Not Found", b"The resource could not be found."),
+    405: (
+        b"Method Not Allowed",
+        b"405 Method Not Allowed",
+        b"A request was made of a resource using a request method not supported by that resource",
+    ),
+    407: (b"Unauthorized", b"407 Unauthorized", b"You need a valid user and password to access this content."),
     408: (b"Request Time-out", b"408 Request Time-out", b"Your browser didn't send a complete request in time."),
+    410: (b"Gone", b"410 Gone", b"The resource is no longer available and will not be available again."),
+    413: (b"Payload Too Large", b"413 Payload Too Large", b"The request entity exceeds the maximum allowed."),
+    421: (b"Misdirected Request", b"421 Misdirected Request", b"Request sent to a non-authoritative server."),
+    422: (b"Unprocessable Content", b"422 Unprocessable Content", b"The server cannot process the contained instructions."),
+    425: (b"Too Early", b"425 Too Early", b"Your browser sent early data."),
+    429: (b"Too Many Requests", b"429 Too Many Requests", b"You have sent too many requests in a given amount of time."),
     500: (b"Internal Server Error", b"500 Internal Server Error", b"An internal server error occurred."),
     501: (
         b"Not Implemented",

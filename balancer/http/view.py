@@ -68,10 +68,15 @@ class View:
         self.is_changed = True
 
 
-def split_elements(value: bytes) -> list[bytes]:
-    """The elements of one value; a comma within quotes parts nothing."""
+def split_elements(value: bytes, is_bare: bool = True) -> list[bytes]:
+    """The elements of one value, without the blanks around them if `is_bare`; a comma within quotes parts nothing."""
+    found = _elements_with_blanks(value)
+    return [part.strip(b" \t") for part in found] if is_bare else found
+
+
+def _elements_with_blanks(value: bytes) -> list[bytes]:
     if b'"' not in value:
-        return [part.strip(b" \t") for part in value.split(b",")]
+        return value.split(b",")
     found: list[bytes] = []
     begin = 0
     is_quoted = False
@@ -84,9 +89,9 @@ def split_elements(value: bytes) -> list[bytes]:
         elif octet == 34:
             is_quoted = not is_quoted
         elif octet == 44 and not is_quoted:
-            found.append(value[begin:at].strip(b" \t"))
+            found.append(value[begin:at])
             begin = at + 1
-    found.append(value[begin:].strip(b" \t"))
+    found.append(value[begin:])
     return found
 
 

@@ -38,10 +38,10 @@ def text_of(value: Value) -> bytes:
 
 
 def integer_of(value: Value) -> int | None:
-    """As a number; text that is none has no value."""
+    """As a number, as far as text begins with one, as HAProxy reads it; an address of v6 is none."""
     if isinstance(value, bytes):
         found = NUMBER.match(value[:20])
-        return int(found.group()) if found is not None else None
+        return int(found.group()) if found is not None else 0
     if isinstance(value, IPv6Address):
         return None
     return int(value)

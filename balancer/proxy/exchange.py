@@ -479,7 +479,7 @@ class Exchange(Visitor):
             if not is_whole and (answer is None or not answer.has_begun):
                 status = ledger.own_status(self, cause, phase)
                 page = self.reply or (READY if self.is_monitored else self.route.pages.get(status))
-            octets = page.logged_octets if page is not None else 0 if answer is None else answer.logged_octets()
+            octets = ledger.answered_octets(self, page)
             ledger.count(self, cause, phase, status, octets, had_slot, now)
             ledger.log(self, cause, phase, status, octets, now)
         # The two refer to each other: parted here, both are freed at once and the collector finds nothing to do

@@ -436,7 +436,7 @@ def _all() -> dict[str, Fetch]:
         "srv_uweight": _of_server(lambda server, _now: server.weight),
         "srv_iweight": _of_server(lambda server, _now: server.config.weight),
         "http_first_req": lambda scene, _arguments: [scene.exchange.client.request_count == 1],
-        "method": lambda scene, _arguments: [scene.method],
+        "method": lambda scene, _arguments: [scene.exchange.head.method],  # as received, also behind set-method, as in HAProxy
         "http_auth_type": _auth_type,
         "http_auth_user": _credentials(0),
         "http_auth_pass": _credentials(2),

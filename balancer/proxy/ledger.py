@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 from balancer.backend.counters import Counters
 from balancer.backend.farm import Farm
 from balancer.backend.persistence import NO_LETTER, NONE
+from balancer.http.errors import ErrorPage
 from balancer.http.framing import CHUNKED
 from balancer.proxy import phase as phases
 from balancer.proxy.channels import ClientChannel
@@ -34,6 +35,20 @@ def timers_ms(exchange: "Exchange") -> tuple[int, int, int]:
 def is_shut_down(cause: int) -> bool:
     """Whether an operator's will or the server's state ended the request: neither side did, nor any timeout."""
     return cause == phases.KILLED or cause == phases.SERVER_DOWN or cause == phases.SERVER_UP
+
+
+def answered_octets(exchange: "Exchange", page: ErrorPage | None) -> int:
+    """What HAProxy would log as bytes read; a refused answer's head counts beside the page that stands in its place."""
+    answer = exchange.answer
+    if page is None:
+        return 0 if answer is None else answer.logged_octets()
+    octets = page.logged_octets
+    if exchange.reply is not None:
+        if exchange.head.method == b"HEAD":
+            octets -= len(page.body)
+        if answer is not None and answer.head is not None:
+            octets += answer.head.log_octets()
+    return octets
 
 
 def own_status(exchange: "Exchange", cause: int, phase: Phase) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from balancer.http.errors import ErrorPage, page_from_file
 from balancer.http.head import RequestHead, ResponseHead
 from balancer.http.octets import CLASS, FIELD
+from balancer.http.reasons import reason_of
 from balancer.http.view import PROTECTED, View, split_elements
 from balancer.proxy import phase as phases
 from balancer.proxy.converters import SUBJECT_OCTETS_MAX, address_of, compiled, expand, integer_of
@@ -28,14 +29,6 @@ GOES_ON: Final = 0
 ENDED: Final = 1
 SERVED: Final = 2  # by a service of ours
 
-REASONS: Final[dict[int, bytes]] = {
-    200: b"OK", 201: b"Created", 202: b"Accepted", 204: b"No Content", 301: b"Moved Permanently", 302: b"Found",
-    303: b"See Other", 304: b"Not Modified", 307: b"Temporary Redirect", 308: b"Permanent Redirect", 400: b"Bad Request",
-    401: b"Unauthorized", 403: b"Forbidden", 404: b"Not Found", 405: b"Method Not Allowed", 408: b"Request Timeout",
-    410: b"Gone", 413: b"Payload Too Large", 421: b"Misdirected Request", 422: b"Unprocessable Content",
-    425: b"Too Early", 429: b"Too Many Requests", 500: b"Internal Server Error", 501: b"Not Implemented",
-    502: b"Bad Gateway", 503: b"Service Unavailable", 504: b"Gateway Timeout",
-}  # fmt: skip
 NO_BODY_STATUSES: Final = (204, 304)
 
 
@@ -130,7 +123,7 @@ def settled_answer(exchange: "Exchange", head: ResponseHead, now: float) -> Resp
     status = scene.status
     if (status in NO_BODY_STATUSES) != (head.status in NO_BODY_STATUSES) or status < 200:
         status = head.status  # another body would follow than the one that is coming
-    reason = head.reason if status == head.status else REASONS.get(status, b"")
+    reason = head.reason if status == head.status else reason_of(status)
     data = b"HTTP/1.%d %d %s\r\n%s\r\n" % (head.minor, status, reason, scene.answer().lines())
     changed = ResponseHead(data, 0, len(data), exchange.services.limits.field_count_max + 100, head.own_cookie, head.preserve)
     framing = (head.content_length, head.is_chunked, head.upgrade, head.minor)
@@ -237,9 +230,15 @@ def _replace(scene: Scene, view: View, rule: Rule) -> None:
         if rule.action == "replace-header":
             changed.append(_replaced(pattern, replacement, value))
         else:
-            changed.append(b", ".join([_replaced(pattern, replacement, part) for part in split_elements(value)]))
+            changed.append(b",".join([_element_replaced(pattern, replacement, part) for part in split_elements(value, False)]))
     if changed != values:
         view.replace_all(rule.name, [_checked(value) for value in changed])
+
+
+def _element_replaced(pattern: re.Pattern[bytes], replacement: bytes, element: bytes) -> bytes:
+    """An element that fits is replaced with the blanks around it; another stays as it is."""
+    bare = element.strip(b" \t")
+    return element if pattern.search(bare[:SUBJECT_OCTETS_MAX]) is None else _replaced(pattern, replacement, bare)
 
 
 def _replaced(pattern: re.Pattern[bytes], replacement: bytes, value: bytes) -> bytes:
@@ -349,7 +348,7 @@ def _page(exchange: "Exchange", scene: Scene, rule: Rule) -> ErrorPage:
 
 def local_page(status: int, fields: list[tuple[bytes, bytes]], body: bytes) -> ErrorPage:
     """An answer of ours as a page: it keeps a connection that may be kept."""
-    reason = REASONS.get(status, b"")
+    reason = reason_of(status)
     lines = b"".join([b"%s: %s\r\n" % field for field in fields])
     raw = b"HTTP/1.1 %d %s\r\ncontent-length: %d\r\n%s\r\n%s" % (status, reason, len(body), lines, body)
     page = page_from_file(status, raw)
