@@ -12,6 +12,4 @@ from balancer.config.proxies import PROXY_ROWS
 from balancer.config.statspage import STATS_PAGE_ROWS
 
 GLOBAL_TABLE: Final[Table[GlobalDraft]] = Table((*GLOBAL_ROWS, *GLOBAL_KNOWN))
-PROXY_TABLE: Final[Table[ProxyDraft]] = Table(
-    (*PROXY_ROWS, *EVERYDAY_ROWS, *ERROR_ROWS, *STATS_PAGE_ROWS, *PROXY_KNOWN)
-)
+PROXY_TABLE: Final[Table[ProxyDraft]] = Table((*PROXY_ROWS, *EVERYDAY_ROWS, *ERROR_ROWS, *STATS_PAGE_ROWS, *PROXY_KNOWN))

@@ -184,17 +184,7 @@ class Exchange(Visitor):
         self.assigned_at = now
         previous = self.target
         if previous is not None and self.failures:
-            backend = self.backend
-            assert backend is not None
-            if previous is not server:
-                self.is_redispatched = True
-                previous.counters.redispatches += 1
-                backend.counters.redispatches += 1
-                if self.cookie_letter == VALID:
-                    self.cookie_letter = DOWN
-            else:
-                previous.counters.retries += 1
-                backend.counters.retries += 1
+            ledger.count_retry(self, previous, server)
         self.target = server
         self._connect(now)
 
@@ -487,7 +477,6 @@ class Exchange(Visitor):
         self.answer = None
         if self.scene is not None:
             self.scene.leave()
-            self.scene = None
         if page is not None and not self.is_cut:
             send_page(self, page)
         elif is_whole and answer is not None:

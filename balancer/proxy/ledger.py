@@ -37,6 +37,21 @@ def is_shut_down(cause: int) -> bool:
     return cause == phases.KILLED or cause == phases.SERVER_DOWN or cause == phases.SERVER_UP
 
 
+def count_retry(exchange: "Exchange", previous: Server, server: Server) -> None:
+    """A failed attempt is followed by one at the same or another server."""
+    backend = exchange.backend
+    assert backend is not None
+    if previous is not server:
+        exchange.is_redispatched = True
+        previous.counters.redispatches += 1
+        backend.counters.redispatches += 1
+        if exchange.cookie_letter == VALID:
+            exchange.cookie_letter = DOWN
+    else:
+        previous.counters.retries += 1
+        backend.counters.retries += 1
+
+
 def answered_octets(exchange: "Exchange", page: ErrorPage | None) -> int:
     """What HAProxy would log as bytes read; a refused answer's head counts beside the page that stands in its place."""
     answer = exchange.answer

@@ -41,6 +41,7 @@ class Scene:
     def leave(self) -> None:
         """The exchange has ended: the connection has its own addresses again."""
         client = self.exchange.client
+        self.exchange.scene = None
         client.client_host, client.client_port, client.local_host, client.local_port = self.addresses
 
     def request(self) -> View:
