@@ -87,8 +87,7 @@ class Exchange(Visitor):
             counters.intercepted += 1
             self.serve_locally(service, now)
             return
-        ruling = self.route.ruling
-        if ruling is not None and not ruling.choose(self, now):
+        if self.route.ruling is not None and not self.route.ruling.choose(self, now):
             return
         backend = self.route.backend
         if backend is None or backend.is_disabled:
@@ -98,8 +97,7 @@ class Exchange(Visitor):
         self.backend = backend
         backend.counters.session_begins(now)
         backend.counters.requests_total += 1
-        ruling = self.route.ruling
-        if ruling is not None and not ruling.admit(self, now):
+        if self.route.ruling is not None and not self.route.ruling.admit(self, now):
             return
         if self.route.backend_doors:
             service = self.route.service_of_backend(backend, self.client.client_host, self.head)
@@ -107,8 +105,8 @@ class Exchange(Visitor):
                 self.serve_locally(service, now)
                 return
         self.read_cookie(backend, self.begun_wall)
-        if ruling is not None:
-            ruling.bind(self)
+        if self.route.ruling is not None:
+            self.route.ruling.bind(self)
         if self.client.private is not None:
             self.remember_server(self.client.private, backend)
         held_max = self.services.limits.held_octets_max

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Final
 
 from balancer.backend.counters import Counters
 from balancer.backend.farm import Farm
-from balancer.backend.persistence import NO_LETTER, NONE
+from balancer.backend.persistence import DOWN, NO_LETTER, NONE, VALID
+from balancer.backend.server import Server
 from balancer.http.errors import ErrorPage
 from balancer.http.framing import CHUNKED
 from balancer.proxy import phase as phases
