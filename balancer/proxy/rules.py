@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 # What a list of rules came to.
 GOES_ON: Final = 0
 ENDED: Final = 1
+FOUND: Final = b"Found"  # HAProxy's phrase for a redirect, and only there
 SERVED: Final = 2  # by a service of ours
 
 NO_BODY_STATUSES: Final = (204, 304)
@@ -346,9 +347,9 @@ def _page(exchange: "Exchange", scene: Scene, rule: Rule) -> ErrorPage:
     return local_page(status, [*fields, *([(b"content-type", rule.octets)] if rule.octets else [])], body)
 
 
-def local_page(status: int, fields: list[tuple[bytes, bytes]], body: bytes) -> ErrorPage:
+def local_page(status: int, fields: list[tuple[bytes, bytes]], body: bytes, reason: bytes = b"") -> ErrorPage:
     """An answer of ours as a page: it keeps a connection that may be kept."""
-    reason = reason_of(status)
+    reason = reason or reason_of(status)
     lines = b"".join([b"%s: %s\r\n" % field for field in fields])
     raw = b"HTTP/1.1 %d %s\r\ncontent-length: %d\r\n%s\r\n%s" % (status, reason, len(body), lines, body)
     page = page_from_file(status, raw)
@@ -376,9 +377,9 @@ def _redirect(scene: Scene, rule: Rule) -> ErrorPage | None:
     fields = [(b"location", _checked(location))]
     if rule.octets:
         fields.append((b"set-cookie", rule.octets))
-    return local_page(
-        rule.status, [*fields, *([(b"cache-control", b"no-cache")] if rule.status in (302, 303, 307) else [])], b""
-    )
+    if rule.status in (302, 303, 307):
+        fields.append((b"cache-control", b"no-cache"))
+    return local_page(rule.status, fields, b"", FOUND if rule.status == 302 else b"")
 
 
 def _fail(exchange: "Exchange", now: float) -> None:

@@ -86,7 +86,6 @@ OTHER_VERDICT: Final[tuple[tuple[str, str, int, int], ...]] = (
     ("TCP is not supported yet", A + " mode tcp\n", VALID, ERROR),
     ("without a mode it is TCP", "listen a\n bind 127.0.0.1:18080\n timeout client 1s\n", VALID, ERROR),
     ("expressions are not evaluated", A + " balance hash src\n", VALID, ERROR),
-    ("conditions are not supported yet", A + " acl x path /x\n", VALID, ERROR),
     ("a cookie's value could end the header", A + ' server s 127.0.0.1:1 cookie "a;b"\n', VALID, ERROR),
     ("a number that is none is 0 for HAProxy", A + " maxconn many\n", VALID, ERROR),
     ("a uid that is no number is root for HAProxy", "global\n uid many\n" + A, VALID, ERROR),

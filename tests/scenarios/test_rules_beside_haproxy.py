@@ -1,0 +1,224 @@
+"""Rules beside Debian's haproxy: one file, many requests, the same answers, forwarded heads, log lines and flags."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import pytest
+from peers import require_peer
+from sides import Side, side
+
+HEAD: Final = """
+defaults
+ log 127.0.0.1:@log@ local0
+ option httplog
+ mode http
+ timeout client 5s
+ timeout server 5s
+ timeout connect 5s
+ timeout tarpit 200ms
+"""
+RULES: Final = r"""
+frontend f
+ bind 127.0.0.1:@f@
+ monitor-uri /mon
+ monitor fail if { nbsrv(b9) lt 1 }
+ acl isx path /x
+ acl isx path /y
+ acl big path_len gt 60
+ http-request deny if isx
+ http-request deny deny_status 401 if { path /deny401 }
+ http-request deny deny_status 404 if { path /deny404 }
+ http-request deny deny_status 405 if { path /deny405 }
+ http-request deny deny_status 407 if { path /deny407 }
+ http-request deny deny_status 410 if { path /deny410 }
+ http-request deny deny_status 413 if { path /deny413 }
+ http-request deny deny_status 421 if { path /deny421 }
+ http-request deny deny_status 422 if { path /deny422 }
+ http-request deny deny_status 425 if { path /deny425 }
+ http-request deny deny_status 429 if { path /deny429 }
+ http-request deny deny_status 500 if { path /deny500 }
+ http-request deny deny_status 502 if { path /deny502 }
+ http-request deny deny_status 503 if { path /deny503 }
+ http-request deny deny_status 504 if { path /deny504 }
+ http-request tarpit if { path /tar }
+ http-request return status 200 content-type text/plain string "hi there" hdr X-R yes if { path /ret }
+ http-request return status 200 content-type text/plain lf-string "p=%[path] q=%[query]" if { path /lf }
+ http-request return status 503 if { path /ret503 }
+ http-request redirect location /new?u=%[url,url_enc] code 301 if { path_beg /old }
+ http-request redirect prefix https://h.org drop-query append-slash if { path_beg /pre }
+ http-request redirect scheme https code 307 if { path /sch }
+ http-request set-header X-A "%[req.hdr(x-in),lower]" if { req.hdr(x-in) -m found }
+ http-request add-header X-Src %[src]
+ http-request set-header X-Tags %[hdr_cnt(x-tag)],%[req.hdr(x-tag,1)],%[req.hdr(x-tag,-1)],%[hdr(x-tag)],%[req.fhdr(x-tag)]
+ http-request del-header X-Del
+ http-request del-header X-Pre- -m beg
+ http-request replace-header X-Rep (.*)foo(.*) \1bar\2
+ http-request replace-value X-Val ^a$ b
+ http-request set-var(txn.a) path,field(2,/)
+ http-request set-header X-Var %[var(txn.a)] if { var(txn.a) -m found }
+ http-request set-path /sp%[path] if { path /setpath }
+ http-request set-query z=1 if { path /setq }
+ http-request set-uri /u?a=b if { path /seturi }
+ http-request set-method PUT if { path /setm }
+ http-request replace-path ^/rp/(.*)$ /R/\1 if { path_beg /rp/ }
+ http-request replace-uri ^/ru/(.*)$ /U/\1 if { path_beg /ru/ }
+ http-request set-header X-Cook %[req.cook(a)],%[cook_cnt(a)],%[req.cook(a),length]
+ http-request set-header X-Base %[base] if { hdr_dom(host) -i example.com }
+ http-request set-header X-Url %[url_param(q)] if { url_param(q) -m found }
+ http-request set-header X-Conv "%[path,length,mod(7),add(3)]|%[path,base64]|%[path,hex]|%[path,upper]|%[path,crc32]|%[path,djb2(1)]|%[path,sdbm]|%[src,ipmask(8)]|%[str(a.b.c),word(-1,.)]|%[int(-7),div(2)]|%[str(a_b),regsub(_,-,g)]|%[str(x),concat(<,txn.a,>)]"
+ http-request set-header X-Dir yes if { path_dir d1 }
+ http-request set-header X-Dom yes if { hdr_dom(host) example }
+ http-request set-header X-Sub yes if { path_sub -i SUBX }
+ http-request set-header X-Reg yes if { path_reg -i ^/REG[0-9]+$ }
+ http-request set-header X-Neg yes if !isx !{ path_end .php } or { path /neg.php }
+ http-request set-header X-Meth yes if METH_GET !METH_POST
+ http-request set-header X-First yes if { http_first_req }
+ http-request set-header X-Int yes if { req.hdr_val(x-num) 5:10 }
+ http-request set-header X-Int2 yes if { req.hdr_val(x-num) gt 7 lt 3 }
+ http-request set-header X-Net yes if { src 127.0.0.0/8 }
+ http-request set-header X-Sf yes if { hdr_ip(x-ip) 10.0.0.0/8 ::1 }
+ redirect location /leg if { path /legacy }
+ http-response set-header X-Resp %[status],%[res.hdr(x-orig),upper]
+ http-response del-header Server
+ http-response deny if { res.hdr(x-deny) -m found }
+ http-response set-status 418 if { res.hdr(x-teapot) -m found }
+ http-response add-header X-V %[var(txn.a)]
+ use_backend b2 if { path_beg /b2 } or { hdr(x-be) two }
+ use_backend %[path,field(3,/)] if { path_beg /dyn/ }
+ default_backend b1
+backend b1
+ http-request deny if { path /bdeny }
+ http-request set-header X-Be b1
+ server s1 127.0.0.1:@server@
+backend b2
+ use-server s22 if { path /b2/u }
+ http-request set-header X-Be b2
+ server s21 127.0.0.1:@server@
+ server s22 127.0.0.1:@server@
+backend b9
+ server s 127.0.0.1:1 disabled
+"""
+DENIED: Final = (401, 404, 405, 407, 410, 413, 421, 422, 425, 429, 500, 502, 503, 504)
+PATHS: Final = (
+    "/x /y /tar /ret /lf?a=b /ret503 /old/a?b=c /pre/a?x=y /sch?a /setpath?q=1 /setq?b /setq /seturi /setm /rp/a/b?c /ru/x?y "
+    "/reg12 /a/d1/b /xsubxx /foo.php /neg.php /legacy /b2/x /b2/u /dyn/b2 /dyn/nosuch /bdeny /p?q=1&q=2 / /%41?a=%20"
+).split()
+FIELDS: Final = (
+    "X-In: AbC",
+    "X-Tag: a, b\r\nX-Tag: c",
+    "X-Del: 1\r\nX-Pre-A: 1\r\nx-pre-b: 2",
+    "X-Rep: afoob\r\nX-Rep: nothing\r\nX-Rep: a, foo",
+    "X-Val: a, c, a",
+    "Cookie: a=1; b=2; a=33",
+    "X-Num: 7",
+    "X-Num: 11",
+    "X-Num: 2",
+    "X-Num: abc",
+    "X-Ip: 10.1.2.3",
+    "X-Ip: ::1",
+    "x-deny: 1",
+    "x-teapot: 1",
+    "X-Be: two",
+)
+
+
+def _get(target: str, field: str = "", method: str = "GET") -> bytes:
+    lines = f"{field}\r\n" if field else ""
+    return f"{method} {target} HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n{lines}\r\n".encode()
+
+
+CASES: Final[tuple[bytes, ...]] = (
+    *[_get(path) for path in PATHS],
+    *[_get(f"/deny{status}") for status in DENIED],
+    *[_get("/", field) for field in FIELDS],
+    *[_get(path, method="HEAD") for path in ("/", "/x", "/ret")],
+    _get("/", method="POST"),
+    _get("/mon"),
+    b"POST /setpath HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc",
+    b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc",
+)
+
+
+class EchoServer:
+    """Answers with the head that it got, its lines in order of the alphabet, names in lower case."""
+
+    def __init__(self) -> None:
+        self.socket = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port: int = self.socket.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        """Listens no more."""
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self.socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, client.makefile("rb") as inbox, suppress(OSError):
+            while line := inbox.readline():
+                fields: list[bytes] = []
+                length = 0
+                while (field := inbox.readline()).strip():
+                    name, _, value = field.strip().partition(b":")
+                    fields.append(name.lower() + b":" + value)
+                    if name.lower() == b"content-length":
+                        length = int(value)
+                inbox.read(length)
+                body = b"\n".join([line.strip(), *sorted(fields)])
+                extra = b"".join(b"%s: 1\r\n" % name for name in (b"x-deny", b"x-teapot") if name + b": 1" in fields)
+                head = b"HTTP/1.1 200 OK\r\nServer: x\r\nX-Orig: abc\r\n%sContent-Length: %d\r\n\r\n" % (extra, len(body))
+                client.sendall(head if line.startswith(b"HEAD") else head + body)
+
+
+@pytest.fixture(scope="module")
+def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Side]]:
+    """Both programs on the same text."""
+    program = require_peer("haproxy")
+    folder: Path = tmp_path_factory.mktemp("rules")
+    server = EchoServer()
+    template = (HEAD + RULES).replace("{", "{{").replace("}", "}}").replace("@server@", str(server.port))
+    template = template.replace("@log@", "{log}").replace("@f@", "{f}")
+    with side("balancer", "", template, ["f"], folder) as ours, side("haproxy", program, template, ["f"], folder) as theirs:
+        yield [ours, theirs]
+    server.close()
+
+
+def _asked(one: Side, octets: bytes) -> tuple[bytes, list[bytes], bytes]:
+    """Status line, sorted fields and body of the answer."""
+    with socket.create_connection(("127.0.0.1", one.ports["f"]), 5.0) as client:
+        client.sendall(octets)
+        raw = b""
+        with suppress(ConnectionResetError):
+            while piece := client.recv(65536):
+                raw += piece
+    head, _, body = raw.partition(b"\r\n\r\n")
+    lines = [line.partition(b":") for line in head.split(b"\r\n")]
+    return lines[0][0], sorted(name.lower() + colon + value for name, colon, value in lines[1:]), body
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.split(b"\r\n\r\n")[0].replace(b"\r\n", b" ").decode())
+def test_an_answer_and_what_the_server_got_are_haproxys(sides: list[Side], case: bytes) -> None:
+    ours, theirs = (_asked(one, case) for one in sides)
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("path", ["/x", "/tar", "/ret", "/old/a", "/legacy", "/bdeny", "/b2/u", "/deny429", "/setpath"])
+def test_the_line_of_the_log_is_haproxys(sides: list[Side], path: str) -> None:
+    lines = []
+    for one in sides:
+        line = one.talk("f", _get(path)).line
+        assert line is not None
+        lines.append((line.backend, line.server, line.status, line.octets, line.flags, line.request))
+    assert lines[0] == lines[1]

@@ -1,0 +1,82 @@
+"""Rules at work without a socket: what they make of a request, and that what they put together is never smuggled."""
+
+from pathlib import Path
+
+import pytest
+from fakes import Talk, World
+
+from balancer.config.loader import load
+from balancer.config.samplewords import CONVERTERS as CONVERTER_ROWS
+from balancer.config.samplewords import FETCHES as FETCH_ROWS
+from balancer.proxy.converters import CONVERTERS
+from balancer.proxy.fetches import FETCHES
+
+FILE = """defaults
+ mode http
+ timeout client 1s
+ timeout server 1s
+ timeout connect 1s
+listen w
+ bind 127.0.0.1:1
+ server s1 127.0.0.1:2
+ {rules}
+"""
+
+
+def asked(folder: Path, rules: str, raw: bytes) -> Talk:
+    """One request to a listen section with these rules."""
+    path = folder / "rules.cfg"
+    path.write_text(FILE.format(rules=rules), encoding="utf-8")
+    outcome = load([str(path)])
+    assert outcome.model is not None, outcome.findings
+    world = World(outcome.model.backends[0], rules=outcome.model.frontends[0].rules)
+    return world.request(raw)
+
+
+def get(target: str, fields: str = "") -> bytes:
+    """A request."""
+    return f"GET {target} HTTP/1.1\r\nhost: h\r\n{fields}\r\n".encode("latin-1")
+
+
+def test_every_fetch_and_converter_of_the_tables_runs() -> None:
+    assert set(FETCHES) == set(FETCH_ROWS)
+    assert set(CONVERTERS) == set(CONVERTER_ROWS)
+
+
+def test_a_denied_request_reaches_no_server(tmp_path: Path) -> None:
+    talk = asked(tmp_path, "http-request deny if { path /x }", get("/x"))
+    assert talk.client.got.startswith(b"HTTP/1.1 403 ")
+    assert talk.exchange.channel is None
+
+
+@pytest.mark.parametrize("hex_octets", ["%0d%0aX-Evil:%201", "%0aX-Evil:%201", "%00", "%0d", "%7f"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "http-request set-header X-A %[query,url_dec]",
+        "http-request add-header X-A %[query,url_dec]",
+        "http-request replace-header Host .* %[query,url_dec]",
+        "http-request set-path /%[query,url_dec]",
+        "http-request set-uri /%[query,url_dec]",
+        "http-request set-query %[query,url_dec]",
+        "http-request set-method %[query,url_dec]",
+        "http-request redirect location /%[query,url_dec]",
+        "http-request return status 200 hdr X-A %[query,url_dec]",
+    ],
+)
+def test_a_line_end_out_of_a_sample_is_never_sent(tmp_path: Path, rule: str, hex_octets: str) -> None:
+    talk = asked(tmp_path, rule, get("/?" + hex_octets))
+    assert talk.client.got.startswith(b"HTTP/1.1 500 ")
+    assert talk.exchange.channel is None
+
+
+def test_a_blank_in_a_target_is_no_second_word(tmp_path: Path) -> None:
+    talk = asked(tmp_path, "http-request set-path /%[query,url_dec]", get("/?a%20b%20HTTP/1.1"))
+    assert talk.client.got.startswith(b"HTTP/1.1 500 ")
+
+
+def test_a_deletion_by_pattern_leaves_the_framing_alone(tmp_path: Path) -> None:
+    raw = b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\ncookie: a\r\n\r\n"
+    talk = asked(tmp_path, "http-request del-header co -m beg", raw)
+    assert talk.exchange.head.content_length == 3
+    assert b"cookie" not in talk.exchange.head.data
