@@ -31,8 +31,8 @@ What becomes of a keyword:
 - **refused**: HAProxy knows it and it is not supported yet; ignoring it would change what is served or who is let in: an error.
 - **gone**: older versions of HAProxy had it, 2.6 refuses it itself: an error that names what does its work today.
 
-Any other word is an error, with the nearest keyword if one is near. A condition (`if`, `unless`) is refused wherever it
-stands, but for the one of the exporter (`http-request`). Times are milliseconds unless one of the units us, ms, s, m, h, d
+Any other word is an error, with the nearest keyword if one is near. What conditions, rules, fetches
+and converters there are says [rules.md](rules.md). Times are milliseconds unless one of the units us, ms, s, m, h, d
 follows, at most 2147483647 ms. A line has at most 64 words.
 
 Quotes, backslashes and, within double quotes, `$NAME`, `${NAME}`, `${NAME-default}` and `${NAME[*]}` work as in HAProxy's

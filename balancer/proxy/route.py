@@ -55,7 +55,8 @@ class Route:
         backend_rules = backend.config.rules if backend is not None else None
         self.ruling: Ruling | None = None
         if config.rules is not None or backend_rules is not None:
-            self.ruling = Ruling(config.rules, backend_rules)
+            is_one = config.is_listen and backend is not None and backend.config.is_listen and backend.name == frontend.name
+            self.ruling = Ruling(config.rules, backend_rules, is_one)
         self.tarpit_s: float = config.tarpit_timeout_s
         self.dontlognull: bool = config.dontlognull
         self.monitor_uri: bytes = config.monitor_uri

@@ -33,9 +33,12 @@ def serve_inside(exchange: "Exchange", now: float) -> None:
 class Ruling:
     """The rules of one frontend and of one of its backends."""
 
-    def __init__(self, frontend: Rules | None, backend: Rules | None) -> None:
+    def __init__(self, frontend: Rules | None, backend: Rules | None, is_one: bool) -> None:
         self.frontend: Rules = frontend or EMPTY
         self.backend: Rules = backend or EMPTY
+        if is_one:
+            # Both are halves of one listen section: its rules on messages run once.
+            self.backend = Rules(servers=self.backend.servers, persistence=self.backend.persistence)
         self.routes: dict[str, Route] = {}  # by the names of backends; of the frontend's own route only
 
     def is_failing(self, exchange: "Exchange") -> bool:

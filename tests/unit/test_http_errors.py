@@ -24,7 +24,7 @@ def test_the_bodies_of_2005(status: int) -> None:
 
 
 # For the statuses that only a rule gives; their octets are compared in scenarios/test_rules_beside_haproxy.py.
-OF_RULES: Final = frozenset((401, 404, 405, 407, 410, 413, 421, 422, 425, 429))
+OF_RULES = frozenset((401, 404, 405, 407, 410, 413, 421, 422, 425, 429))
 
 
 def test_no_other_page_is_built_in() -> None:

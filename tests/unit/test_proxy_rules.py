@@ -29,7 +29,7 @@ def asked(folder: Path, rules: str, raw: bytes) -> Talk:
     path.write_text(FILE.format(rules=rules), encoding="utf-8")
     outcome = load([str(path)])
     assert outcome.model is not None, outcome.findings
-    world = World(outcome.model.backends[0], rules=outcome.model.frontends[0].rules)
+    world = World(outcome.model.backends[0], name="w", is_listen=True, rules=outcome.model.frontends[0].rules)
     return world.request(raw)
 
 
@@ -80,3 +80,8 @@ def test_a_deletion_by_pattern_leaves_the_framing_alone(tmp_path: Path) -> None:
     talk = asked(tmp_path, "http-request del-header co -m beg", raw)
     assert talk.exchange.head.content_length == 3
     assert b"cookie" not in talk.exchange.head.data
+
+
+def test_the_rules_of_a_listen_section_run_once(tmp_path: Path) -> None:
+    talk = asked(tmp_path, "http-request set-path /a%[path]", get("/b"))
+    assert talk.exchange.head.target == b"/a/b"

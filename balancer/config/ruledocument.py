@@ -1,0 +1,72 @@
+"""`docs/rules.md`, made from the tables: `python -m balancer.config.ruledocument docs/rules.md` writes it.
+
+A test compares the file with what this gives.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from balancer.config.acls import MATCHES, PREDEFINED
+from balancer.config.rules import ACTIONS, REFUSED
+from balancer.config.samplewords import CONVERTERS, FETCHES, REFUSED_CONVERTERS
+
+HEADING: Final = """# Rules
+
+Made from the tables in `balancer/config/` by `python -m balancer.config.ruledocument docs/rules.md`; do not edit it by hand.
+
+A rule is an action and, behind `if` or `unless`, a condition: names of `acl` lines and anonymous ones in `{ }`, all of which
+must be true; `or` (`||`) begins another alternative, `!` negates. Several `acl` lines of one name are one test, of which any
+line is enough. An `acl` is a fetch with its converters, flags (`-i`, `-m MATCH`, `-f FILE`, `-n`, `--`) and patterns; files of
+patterns are read at the start. Texts may hold `%[fetch,converter]`.
+
+The frontend's `http-request` rules run first, then its `redirect` lines, then `use_backend`, then the same of the backend; the
+two halves of a `listen` section are one. On an answer the backend's rules run before those of the frontend. What no rule asks
+for is not looked at, and a section without rules pays nothing.
+
+What rules have changed is written out and read again by the parser of all messages; a line end, a NUL or a blank where none may
+stand is answered 500 and reaches nobody. No rule can change what frames a message (`content-length`, `transfer-encoding`,
+`connection`, `upgrade`).
+
+Regular expressions are Python's `re`; in what both know they mean what they mean in PCRE. A pattern sees at most 16384 octets.
+A pattern with nested repetitions, such as `(a+)+$`, can take very long on a text that is made for it: such a pattern is to
+be avoided here as everywhere.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [HEADING, "## Actions\n", "| action | lists |", "|---|---|"]
+    names = {"q": "http-request", "s": "http-response", "a": "http-after-response"}
+    for action, (where, _) in ACTIONS.items():
+        parts.append(f"| `{action}` | {', '.join(names[letter] for letter in where)} |")
+    parts.append("| `set-var(NAME)` `set-var-fmt(NAME)` `unset-var(NAME)` | all |")
+    parts.append("| `use-service prometheus-exporter` | http-request |")
+    parts += ["", "Refused:", ""]
+    parts += [f"- `{action}`: {why}" for action, why in REFUSED.items()]
+    parts += ["", "## Predefined conditions", ""]
+    parts += [f"- `{name}`: `{' '.join(words)}`" for name, words in PREDEFINED.items()]
+    parts += ["", f"Matches: {' '.join(f'`{match}`' for match in MATCHES)}", "", "## Fetches", ""]
+    parts += ["| fetch | gives | asked | what |", "|---|---|---|---|"]
+    for fetch in FETCHES.values():
+        parts.append(f"| `{fetch.name}` | {fetch.kind} | {fetch.side} | {fetch.text} |")
+    parts += ["", "## Converters", "", "| converter | takes | gives | what |", "|---|---|---|---|"]
+    for converter in CONVERTERS.values():
+        parts.append(f"| `{converter.name}` | {converter.takes} | {converter.gives} | {converter.text} |")
+    parts += ["", "Refused:", ""]
+    parts += [f"- `{name}`: {why}" for name, why in REFUSED_CONVERTERS.items()]
+    return "\n".join(parts) + "\n"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Writes the page to the path given, or to standard output."""
+    if arguments:
+        Path(arguments[0]).write_text(page(), encoding="utf-8")
+    else:
+        sys.stdout.write(page())
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
