@@ -205,7 +205,7 @@ def _frontend(process: GlobalDraft, proxy: ProxyDraft, errors: Mapping[str, Erro
         default_backend=backend,
         exporter_path=proxy.exporter_path,
         needs_exporter=proxy.needs_exporter,
-        tarpit_timeout_s=settings.timeout_s("tarpit") or settings.timeout_s("connect"),
+        tarpit_timeout_s=(settings.timeout_s("tarpit") or settings.timeout_s("connect")) if proxy.rules() is not None else 0.0,
         errorfiles={status: page.octets for status, page in own_pages(settings, errors).items()},
         disabled=settings.disabled,
         is_listen=proxy.letter == "L",

@@ -69,8 +69,10 @@ frontend f
  http-request set-header X-Cook %[req.cook(a)],%[cook_cnt(a)],%[req.cook(a),length]
  http-request set-header X-Base %[base] if { hdr_dom(host) -i example.com }
  http-request set-header X-Url %[url_param(q)] if { url_param(q) -m found }
- http-request set-header X-Conv "%[path,length,mod(7),add(3)]|%[path,base64]|%[path,hex]|%[path,upper]|%[path,crc32]|%[path,djb2(1)]"
- http-request set-header X-Conv2 "%[path,sdbm]|%[src,ipmask(8)]|%[str(a.b.c),word(-1,.)]|%[int(-7),div(2)]|%[str(a_b),regsub(_,-,g)]|%[str(x),concat(<,txn.a,>)]"
+ http-request set-header X-Conv "%[path,length,mod(7),add(3)]|%[path,base64]|%[path,hex]"
+ http-request set-header X-Convb "%[path,upper]|%[path,crc32]|%[path,djb2(1)]"
+ http-request set-header X-Conv2 "%[path,sdbm]|%[src,ipmask(8)]|%[str(a.b.c),word(-1,.)]"
+ http-request set-header X-Conv2b "%[int(-7),div(2)]|%[str(a_b),regsub(_,-,g)]|%[str(x),concat(<,txn.a,>)]"
  http-request set-header X-Dir yes if { path_dir d1 }
  http-request set-header X-Dom yes if { hdr_dom(host) example }
  http-request set-header X-Sub yes if { path_sub -i SUBX }
