@@ -7,6 +7,7 @@ hard one, as root the hard one as well. What is then still missing lowers `maxco
 where `strict-limits` is set.
 """
 
+import contextlib
 import ctypes
 import resource
 from collections.abc import Callable
@@ -72,6 +73,11 @@ def settle(
 
     Raises LimitError where `strict-limits` is set and the limit is too low, or where not even one connection fits.
     """
+    if config.process.descriptors_max:
+        _, hard = read_limits()
+        with contextlib.suppress(ValueError, OSError):  # more than the hard limit, without the right to raise it
+            wanted = config.process.descriptors_max
+            write_limits((wanted, max(hard, wanted) if hard != resource.RLIM_INFINITY else hard))
     fixed = fixed_descriptors(config)
     idle = IDLE_PER_SERVER * sum(len(backend.servers) for backend in config.backends)
     if maxconn == 0:

@@ -29,6 +29,7 @@ PEERS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "runsv": (("runsv",), "runit"),
     "shellcheck": (("shellcheck",), "shellcheck"),
     "socat": (("socat",), "socat"),
+    "ss": (("ss",), "iproute2"),
     "supervise": (("supervise",), "daemontools"),
     "systemd-analyze": (("systemd-analyze",), "systemd"),
     "systemd-tmpfiles": (("systemd-tmpfiles",), "systemd"),

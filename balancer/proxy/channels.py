@@ -4,10 +4,8 @@ An exchange never touches a transport. So TLS or HTTP/2 can stand beside HTTP/1.
 be driven in a test without a socket.
 """
 
-import struct
 from errno import EBADF
 from socket import AF_INET, AF_INET6, inet_pton
-from typing import Final
 
 from mypy_extensions import mypyc_attr
 
@@ -16,9 +14,6 @@ from balancer.backend.pool import Connection
 from balancer.backend.server import Server
 from balancer.proxy.deadlines import Timed
 from balancer.proxy.route import Route
-
-# SO_LINGER: a close resets.
-NO_LINGER: Final = struct.pack("ii", 1, 0)
 
 
 class Limits:

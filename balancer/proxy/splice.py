@@ -67,6 +67,7 @@ class Pipes:
         self.count_max = count_max
         self.octets_wanted = octets_wanted or PIPE_OCTETS_WANTED
         self.idle: list[Pipe] = []
+        self.spare: int = 0  # how few there were at least since the last `purge`
 
     def take(self) -> Pipe | None:
         """An empty pipe; None where there are enough already or the kernel gives none."""
@@ -77,6 +78,7 @@ class Pipes:
         if pipe is not None:
             farm.pipes_used += 1
             farm.pipes_free = len(self.idle)
+            self.spare = min(self.spare, len(self.idle))
         return pipe
 
     def give(self, pipe: Pipe, is_empty: bool) -> None:
@@ -87,6 +89,13 @@ class Pipes:
             self.farm.pipes_free = len(self.idle)
         else:
             pipe.close()
+
+    def purge(self) -> None:
+        """Closes what has not been wanted since the last time."""
+        for pipe in self.idle[: self.spare]:
+            pipe.close()
+        del self.idle[: self.spare]
+        self.farm.pipes_free = self.spare = len(self.idle)
 
     def _open(self) -> Pipe | None:
         try:
