@@ -405,7 +405,20 @@ LINES: Final[tuple[Line, ...]] = (
 )
 
 
+def rows(info: ProcessInfo, is_exact: bool = False) -> list[tuple[int, Line, int | str]]:
+    """All lines with their places and figures; `description` only where one is configured, as HAProxy does.
+
+    `is_exact` (the word `float`) tells times with their fraction.
+    """
+    exact = {"Uptime_sec": time.time() - info.started_at, "Start_time_sec": info.started_at} if is_exact else {}
+    found: list[tuple[int, Line, int | str]] = []
+    for place, line in enumerate(LINES):
+        value = f"{exact[line.name]:f}" if line.name in exact else line.read(info)
+        if line.name not in HIDDEN and (line.name != "description" or value != ""):
+            found.append((place, line, value))
+    return found
+
+
 def show_info(info: ProcessInfo) -> str:
-    """All lines; `description` only where one is configured, as HAProxy does."""
-    rows = [(line.name, line.read(info)) for line in LINES if line.name not in HIDDEN]
-    return "".join(f"{name}: {value}\n" for name, value in rows if name != "description" or value != "")
+    """All lines, as `show info` without a word behind it."""
+    return "".join(f"{line.name}: {value}\n" for _, line, value in rows(info))
