@@ -15,6 +15,7 @@ LOADED: Final = (
     "mpm_event", "authz_core", "dir", "mime", "filter", "deflate", "headers", "rewrite", "proxy", "proxy_http",
 )  # fmt: skip
 
+
 @contextmanager
 def readable_folder() -> Iterator[Path]:
     """A folder that Apache's own user can read: pytest's are private to the one who runs it."""

@@ -3,13 +3,13 @@
 import json
 from typing import Final
 
-from balancer.admin.table import OPERATOR, USER, Talk, command
+from balancer.admin.table import OPERATOR, USER, Refusal, Talk, command
 from balancer.observe import stats
 from balancer.observe.info import ProcessInfo, rows
 from balancer.observe.tags import INFO_TAGS, NATURES, ORIGINS, SCOPES
 
 NO_SUCH_PROXY: Final = "No such proxy.\n"
-# The first of the words of a form wins nothing: as in HAProxy the last one does.
+# Where several are asked for the last one counts.
 FORMS: Final = ("typed", "json")
 
 
@@ -39,12 +39,10 @@ def _show_stat(talk: Talk, info: ProcessInfo, words: list[str]) -> str:
     if len(words) >= 3:  # PROXY TYPE SID
         found = proxy_number(info, words[0])
         if not found:
-            return NO_SUCH_PROXY
+            raise Refusal(NO_SUCH_PROXY)
         number, kinds, server_number = found, integer(words[1]), integer(words[2])
         words = words[3:]
-    choice = stats.Choice(
-        number, kinds, server_number, "no-maint" in words, "up" in words, talk.may(OPERATOR), "desc" in words
-    )
+    choice = stats.Choice(number, kinds, server_number, "no-maint" in words, "up" in words, talk.may(OPERATOR), "desc" in words)
     return stats.FORMS[form_of(words)](info.farm, info.clock(), choice)
 
 

@@ -12,8 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, cast
 
-import balancer.admin.commands
-import balancer.admin.servers  # noqa: F401 - both enter their commands into the table
+import balancer.admin.every  # noqa: F401 - every command, in the table
 from balancer import model
 from balancer.admin.conversation import Conversation
 from balancer.admin.handover import GETSOCKS, give

@@ -13,7 +13,12 @@ class Farm:
 
     def __init__(self, config: model.Model, maxconn: int, events: EventLog, now: float) -> None:
         self.config = config
+        self.events = events
         self.maxconn = maxconn
+        self.maxconn_hard = maxconn  # what the descriptors were settled for
+        # Connections a second that are accepted at most; 0 for no limit.
+        self.connection_rate_limit: int = 0
+        self.session_rate_limit: int = 0
         self.frontends: list[Frontend] = [
             Frontend(frontend, frontend.maxconn or maxconn) for frontend in config.frontends if not frontend.disabled
         ]
@@ -65,6 +70,31 @@ class Farm:
     def connection_ends(self) -> None:
         """One client connection less."""
         self.connections_cur -= 1
+
+    def limit_connections(self, maxconn: int) -> None:
+        """Another `maxconn` of the process; connections beyond a lower one stay."""
+        assert 0 < maxconn <= self.maxconn_hard
+        self.maxconn = maxconn
+        self._limits_changed()
+
+    def limit_rate(self, what: str, per_second: int) -> None:
+        """Another limit of new "connections" or "sessions" a second; 0 for none."""
+        if what == "connections":
+            self.connection_rate_limit = per_second
+        else:
+            self.session_rate_limit = per_second
+        self._limits_changed()
+
+    def is_too_fast(self, now: float) -> bool:
+        """Whether as many connections as a limit allows have come within the last second."""
+        if self.connection_rate_limit and self.connection_rate.rate(now) >= self.connection_rate_limit:
+            return True
+        return self.session_rate_limit > 0 and self.session_rate.rate(now) >= self.session_rate_limit
+
+    def _limits_changed(self) -> None:
+        for frontend in self.frontends[:1]:
+            if frontend.entrance is not None:
+                frontend.entrance.limits_changed()
 
     def clear_counters(self, everything: bool) -> None:
         """`clear counters`: peaks, or with `all` every sum; present values stay."""

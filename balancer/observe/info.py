@@ -136,7 +136,7 @@ LINES: Final[tuple[Line, ...]] = (
     ),
     Line(
         "Hard_maxconn",
-        lambda info: info.farm.maxconn,
+        lambda info: info.farm.maxconn_hard,
         "hard_max_connections",
         "Hard limit on the number of per-process connections (imposed by Memmax_MB or Ulimit-n)",
     ),
@@ -200,7 +200,12 @@ LINES: Final[tuple[Line, ...]] = (
         "current_connection_rate",
         "Number of front connections created on this worker process over the last second",
     ),
-    Line("ConnRateLimit", _zero, "limit_connection_rate", "Hard limit for ConnRate (global.maxconnrate)"),
+    Line(
+        "ConnRateLimit",
+        lambda info: info.farm.connection_rate_limit,
+        "limit_connection_rate",
+        "Hard limit for ConnRate (global.maxconnrate)",
+    ),
     Line(
         "MaxConnRate",
         lambda info: info.farm.connection_rate.rate_max,
@@ -213,7 +218,12 @@ LINES: Final[tuple[Line, ...]] = (
         "current_session_rate",
         "Number of sessions created on this worker process over the last second",
     ),
-    Line("SessRateLimit", _zero, "limit_session_rate", "Hard limit for SessRate (global.maxsessrate)"),
+    Line(
+        "SessRateLimit",
+        lambda info: info.farm.session_rate_limit,
+        "limit_session_rate",
+        "Hard limit for SessRate (global.maxsessrate)",
+    ),
     Line(
         "MaxSessRate",
         lambda info: info.farm.session_rate.rate_max,

@@ -101,9 +101,7 @@ def chosen(farm: Farm, now: float, choice: Choice) -> list[Reading]:
 
 def csv(farm: Farm, now: float, choice: Choice) -> str:
     """The table, its last row ended by LF."""
-    rows = [
-        ",".join(_field(value) for value in values(reading, choice.shows_legends)) for reading in chosen(farm, now, choice)
-    ]
+    rows = [",".join(_field(value) for value in values(reading, choice.shows_legends)) for reading in chosen(farm, now, choice)]
     return HEADER + "".join(f"{row},\n" for row in rows)
 
 

@@ -293,7 +293,6 @@ def test_nocache_says_private_on_each_answer_with_the_cookie_unless_the_server_d
 def _raw(one: Side, request: bytes) -> bytes:
     """The whole answer of a connection that closes."""
 
-
     with socket.create_connection(("127.0.0.1", one.ports["smalltalk"]), 5.0) as client:
         client.sendall(request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))
         raw = b""

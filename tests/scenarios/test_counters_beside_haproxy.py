@@ -71,7 +71,6 @@ def get(path: str, *lines: str, method: str = "GET") -> bytes:
     return "\r\n".join([f"{method} /{path} HTTP/1.1", "Host: a", *lines, "", ""]).encode()
 
 
-
 ROWS: Final = (
     Row("a page", get("")),
     Row("two requests on a connection", get("") + get("missing")),

@@ -52,9 +52,9 @@ class Held:
 
 
 @contextmanager
-def balancer(tmp_path: Path, server_port: int, words: str = "", process: str = "", frontend: str = "") -> Iterator[
-    tuple[Balancer, int, SyslogReceiver]
-]:
+def balancer(
+    tmp_path: Path, server_port: int, words: str = "", process: str = "", frontend: str = ""
+) -> Iterator[tuple[Balancer, int, SyslogReceiver]]:
     """The balancer before one server."""
     port = free_port()
     with SyslogReceiver() as log:

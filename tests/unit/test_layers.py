@@ -21,8 +21,19 @@ LAYERS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("admin", ("admin",)),
     (
         "process",
-        ("arguments", "daemon", "form", "limits", "messages", "privileges", "process", "service", "sockets", "states",
-            "takeover"),
+        (
+            "arguments",
+            "daemon",
+            "form",
+            "limits",
+            "messages",
+            "privileges",
+            "process",
+            "service",
+            "sockets",
+            "states",
+            "takeover",
+        ),
     ),
     ("main", ("assembly", "main", "__main__")),
 )
