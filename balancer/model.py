@@ -255,7 +255,10 @@ class Backend:
 
 @dataclass(frozen=True)
 class StatsSocket:
-    """One `stats socket`. `level` is "user", "operator" or "admin"; `mode` is None where the file gives none (then 0600)."""
+    """One `stats socket`: a path, an address of IP (`port` is not 0), or a descriptor that was inherited (not -1).
+
+    `level` is "user", "operator" or "admin"; `mode` is None where the file gives none (then 0600).
+    """
 
     path: str
     mode: int | None
@@ -264,6 +267,19 @@ class StatsSocket:
     level: str
     origin: Origin
     exposes_listeners: bool = False
+    host: str = ""
+    port: int = 0
+    is_ipv6: bool = False
+    descriptor: int = -1
+    backlog: int = 0  # 0: a default
+    maxconn: int = 0  # 0: only `stats maxconn` limits its sessions
+    severity_form: str = "none"
+
+    def address(self) -> str:
+        """As `show cli sockets` and messages write it."""
+        if self.port:
+            return f"ipv6@[{self.host}]:{self.port}" if self.is_ipv6 else f"ipv4@{self.host or '0.0.0.0'}:{self.port}"
+        return f"unix@{self.path}" if self.path else f"fd@{self.descriptor}"
 
 
 @dataclass(frozen=True)
@@ -286,6 +302,7 @@ class Global:
     nbthread: int = 1
     stats_sockets: tuple[StatsSocket, ...] = ()
     stats_timeout_s: float = 10.0
+    stats_maxconn: int = 10
     hard_stop_after_s: float = 0.0
     bufsize: int = 16384  # octets, rounded up as HAProxy does
     maxrewrite: int = 1024  # octets of it that no head may use, half at most

@@ -190,10 +190,10 @@ def _open_stats(
 ) -> list[tuple[model.StatsSocket, socket.socket]]:
     opened: list[tuple[model.StatsSocket, socket.socket]] = []
     for config in configs:
-        if not is_successor and sockets.is_served(config.path):
+        if config.path and not is_successor and sockets.is_served(config.path):
             _warn(messages, arguments, f"[{config.origin}] : '{config.path}' is served by another process and taken from it.")
         try:
-            opened.append((config, sockets.open_stats_socket(config)))
+            opened.append((config, sockets.open_stats_socket(config, is_successor)))
         except sockets.BindError as error:
             texts = (*error.texts, "[balancer.main()] Some protocols failed to start their listeners! Exiting.")
             raise StartError(*texts) from error

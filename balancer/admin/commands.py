@@ -75,7 +75,7 @@ def _level(talk: Talk, _info: ProcessInfo, _words: list[str]) -> Told:
 
 @command("show cli sockets", OPERATOR, "show cli sockets", "dump list of cli sockets")
 def _sockets(_talk: Talk, info: ProcessInfo, _words: list[str]) -> str:
-    rows = [f"unix@{each.path} {each.level} all\n" for each in info.config.process.stats_sockets]
+    rows = [f"{each.address()} {each.level} all\n" for each in info.config.process.stats_sockets]
     return "# socket lvl processes\n" + "".join(rows)
 
 

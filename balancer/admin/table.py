@@ -61,7 +61,6 @@ class Talk:
     is_expert: bool = False
     is_experimental: bool = False
     severity_form: str = "none"
-    payload: str = ""  # what stood behind `<<`, for the command that is run now
 
     def may(self, level: str) -> bool:
         """Whether this session may do what asks for `level`."""

@@ -41,6 +41,7 @@ class GlobalDraft:
     nbthread: int = 1
     stats_sockets: tuple[StatsSocket, ...] = ()
     stats_timeout_s: float = 10.0
+    stats_maxconn: int = 10
     hard_stop_after_s: float = 0.0
     bufsize: int = 16384
     maxrewrite: int = 1024

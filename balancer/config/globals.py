@@ -21,6 +21,7 @@ THREADS_MAX: Final = 64
 BUFSIZE_MIN: Final = 1024
 BUFSIZE_MAX: Final = 256 * 1024 * 1024 - 1  # HAProxy: below 256 MB
 HEADERS_MAX: Final = 32767
+STATS_MAXCONN_MAX: Final = 65535
 
 
 def _is_first(draft: GlobalDraft, statement: Statement, name: str = "") -> bool:
@@ -110,6 +111,10 @@ def _stats_timeout(draft: GlobalDraft, statement: Statement) -> None:
     draft.stats_timeout_s = timeout_s
 
 
+def _stats_maxconn(draft: GlobalDraft, statement: Statement) -> None:
+    draft.stats_maxconn = statement.integer(1, STATS_MAXCONN_MAX)
+
+
 def _hard_stop_after(draft: GlobalDraft, statement: Statement) -> None:
     draft.hard_stop_after_s = statement.time_s()
 
@@ -158,7 +163,8 @@ GLOBAL_ROWS: Final[tuple[Keyword[GlobalDraft], ...]] = (
     works("hard-stop-after", "G", "how long a soft stop waits for the last requests", _hard_stop_after),
     works("node", "G", "the node's name in `show info`", _text("node", "a name", False)),
     works("description", "G", "a text in `show info`", _description),
-    works("stats socket", "G", "a UNIX socket for commands: `stats socket PATH [mode M] [level L] ...`", _stats_socket),
+    works("stats maxconn", "G", "how many sessions of commands there may be at once; 10", _stats_maxconn),
+    works("stats socket", "G", "a socket for commands: `stats socket PATH|ADDRESS:PORT [mode M] [level L] ...`", _stats_socket),
     works("stats timeout", "G", "how long a silent connection to it may last; 10s", _stats_timeout),
     works("tune.bufsize", "G", "a head may have this less the reserve, what is held of a body this; 16384", _bufsize),
     works("tune.maxrewrite", "G", "the reserve within it, half of it at most; 1024", _maxrewrite),

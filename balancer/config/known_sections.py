@@ -105,7 +105,7 @@ GLOBAL_KNOWN: Final[tuple[Keyword[Any], ...]] = rows(
             "tune.vars.txn-max-size tune.zlib.memlevel tune.zlib.windowsize",
         ),
     ),
-) + rows("G", ((NO_EFFECT, ONE_THREAD, "maxconn bind-process"),), "stats")
+) + rows("G", ((NO_EFFECT, ONE_THREAD, "bind-process"),), "stats")
 
 OPTIONS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
     (

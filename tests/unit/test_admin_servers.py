@@ -1,5 +1,7 @@
 """Servers changed by command: answers, states and event lines as HAProxy 2.6.12 was recorded to give them."""
 
+from typing import Final
+
 import pytest
 from observed import found, observed
 from records import FakeVisit, KeptEvents, images, server_record
@@ -15,6 +17,12 @@ def lines(info: ProcessInfo) -> list[tuple[int, str]]:
     events = info.farm.backends[0].events
     assert isinstance(events, KeptEvents)
     return [(severity, text) for severity, _, text in events.lines]
+
+
+USAGE: Final = (
+    b"usage: set server <backend>/<server> addr | agent | agent-addr | agent-port | agent-send | check-addr | check-port | "
+    b"fqdn | health | ssl | state | weight\n\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -71,10 +79,14 @@ def test_a_weight_is_set_or_refused(sent: bytes, said: bytes, weight: int) -> No
         (b"set server smalltalk state ready\n", b"Require 'backend/server'.\n\n"),
         (b"set server nosuch/app1 state ready\n", b"No such backend.\n\n"),
         (b"set server smalltalk/nosuch state ready\n", b"No such server.\n\n"),
-        (b"set server smalltalk/app1\n", b"usage: set server <backend>/<server> addr | agent | agent-addr | agent-port | agent-send | check-addr | check-port | fqdn | "
-            b"health | ssl | state | weight\n\n"),
-        (b"set server smalltalk/app1 bogus x\n", b"usage: set server <backend>/<server> addr | agent | agent-addr | agent-port | agent-send | check-addr | check-port | fqdn | "
-            b"health | ssl | state | weight\n\n"),
+        (
+            b"set server smalltalk/app1\n",
+            USAGE,
+        ),
+        (
+            b"set server smalltalk/app1 bogus x\n",
+            USAGE,
+        ),
     ],
 )
 def test_refusals_are_haproxys(sent: bytes, said: bytes) -> None:
