@@ -136,7 +136,7 @@ def _enter_service(backend: Backend, server: Server, cause: int, events: EventLo
         text = f"{name_of(backend, server)} is {word} (leaving {forced}maintenance)."
         events.event(model.NOTICE, backend.name, text)
         if server.is_draining():
-            _tell_remaining(backend, server, server.admin_state & DRAIN_VIA != 0, events)
+            _tell_remaining(backend, server, events)
         backend.offer_slots(server, now)
     for its_backend, tracker in server.trackers:
         if tracker.admin_state & MAINT_VIA:
@@ -155,7 +155,9 @@ def enter_drain(backend: Backend, server: Server, events: EventLog, now: float) 
 def _begin_drain(backend: Backend, server: Server, cause: int, events: EventLog, now: float) -> None:
     was_draining, was_any_up = server.is_draining(), backend.was_up
     server.admin_state |= cause
-    if not was_draining and not server.is_in_maintenance():
+    if was_draining and not server.is_in_maintenance():
+        _tell_remaining(backend, server, events)
+    elif not server.is_in_maintenance():
         end = via(server) if cause == DRAIN_VIA else ""
         backend.server_changed(server, server.is_up(), now)
         server.change_at(now)
@@ -181,7 +183,7 @@ def _end_drain(backend: Backend, server: Server, cause: int, events: EventLog, n
     server.admin_state &= ~cause
     if not server.is_in_maintenance():
         if server.admin_state & ANY_DRAIN:
-            _tell_remaining(backend, server, cause == DRAIN, events)
+            _tell_remaining(backend, server, events)
         else:
             backend.server_changed(server, server.is_up(), now)
             word = "UP" if server.is_up() else "DOWN"
@@ -192,9 +194,10 @@ def _end_drain(backend: Backend, server: Server, cause: int, events: EventLog, n
             _end_drain(its_backend, tracker, DRAIN_VIA, events, now)
 
 
-def _tell_remaining(backend: Backend, server: Server, is_via: bool, events: EventLog) -> None:
-    """It drains on for another reason: because of the server that it tracks (`is_via`), or by command."""
-    what = f"is leaving forced drain but remains in drain mode{via(server)}" if is_via else "remains in forced drain mode"
+def _tell_remaining(backend: Backend, server: Server, events: EventLog) -> None:
+    """It drains on: by command, or because of the server that it tracks."""
+    is_forced = server.admin_state & DRAIN
+    what = "remains in forced drain mode" if is_forced else f"is leaving forced drain but remains in drain mode{via(server)}"
     events.event(model.NOTICE, backend.name, f"{name_of(backend, server)} {what}.")
 
 
