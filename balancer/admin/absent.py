@@ -226,7 +226,7 @@ for _row in ROWS:
     command(_row.words, _row.level, _row.usage, _row.help)(_run(_row))
 
 
-@command("show cache", USER, "show cache", "show cache status")
+@command("show cache", OPERATOR, "show cache", "show cache status")
 def _cache(_talk: Talk, _info: ProcessInfo, _words: list[str]) -> str:
     return ""
 

@@ -96,8 +96,7 @@ def _set_rate(_talk: Talk, info: ProcessInfo, words: list[str]) -> str:
     if len(words) < 3:
         raise Refusal(AN_INTEGER_EXPECTED)
     value = _number(words[2], AN_INTEGER_EXPECTED)
-    if words[0] in ("connections", "sessions"):
-        info.farm.limit_rate(words[0], value)
+    info.farm.limit_rate(words[0], value)
     return ""
 
 

@@ -20,6 +20,8 @@ CONN_HEADER: Final = (
     "# bkname/svname bkid/svid addr port - purge_delay used_cur used_max need_est unsafe_nb safe_nb idle_lim idle_cur "
     "idle_per_thr[1]\n"
 )
+# A bit of srv_admin_state that never goes.
+DISABLED_BY_FILE: Final = 4
 # Bits of srv_check_state.
 CONFIGURED: Final = 2
 CHECKED: Final = 4
@@ -106,7 +108,7 @@ def _state_row(backend: Backend, server: Server, now: float) -> str:
         server.name,
         server.config.host,
         STOPPED if is_out else server.state,
-        server.admin_state,
+        server.admin_state | (DISABLED_BY_FILE if server.config.disabled else 0),
         server.weight,
         server.config.weight,
         int(now - server.changed_at),
@@ -124,5 +126,5 @@ def _conn_row(backend: Backend, server: Server) -> str:
     in_use_max = server.counters.sessions_max
     return (
         f"{backend.name}/{server.name} {backend.number}/{server.number} {server.config.host} {server.config.port} - 5000 "
-        f"{server.served} {in_use_max} {server.served} 0 {idle} {server.pool.size_max} {idle} {idle}\n"
+        f"{server.served} {in_use_max} {server.served} 0 {idle} -1 {idle} {idle}\n"
     )

@@ -44,9 +44,9 @@ Option = Callable[[Backend, Server, list[str], ProcessInfo], str | Told]
 
 
 @command("get weight", USER, "get weight <bk>/<srv>", "report a server's current weight")
-def _get_weight(_talk: Talk, info: ProcessInfo, words: list[str]) -> Told:
+def _get_weight(_talk: Talk, info: ProcessInfo, words: list[str]) -> str:
     _, server = server_named(info, words)
-    return Told(f"{server.weight} (initial {server.config.weight})\n")
+    return f"{server.weight} (initial {server.config.weight})\n"
 
 
 @command("set weight", ADMIN, "set weight <bk>/<srv>  (DEPRECATED)", "change a server's weight (use 'set server' instead)")

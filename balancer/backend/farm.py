@@ -16,9 +16,11 @@ class Farm:
         self.events = events
         self.maxconn = maxconn
         self.maxconn_hard = maxconn  # what the descriptors were settled for
-        # Connections a second that are accepted at most; 0 for no limit.
+        # Connections a second that are accepted at most; 0 for no limit. The last two limit what does not exist here.
         self.connection_rate_limit: int = 0
         self.session_rate_limit: int = 0
+        self.tls_rate_limit: int = 0
+        self.compression_rate_limit: int = 0  # KiB
         self.frontends: list[Frontend] = [
             Frontend(frontend, frontend.maxconn or maxconn) for frontend in config.frontends if not frontend.disabled
         ]
@@ -78,11 +80,15 @@ class Farm:
         self._limits_changed()
 
     def limit_rate(self, what: str, per_second: int) -> None:
-        """Another limit of new "connections" or "sessions" a second; 0 for none."""
+        """Another limit: of new "connections", "sessions", "ssl-sessions" or KiB of "http-compression" a second; 0 for none."""
         if what == "connections":
             self.connection_rate_limit = per_second
-        else:
+        elif what == "sessions":
             self.session_rate_limit = per_second
+        elif what == "ssl-sessions":
+            self.tls_rate_limit = per_second
+        else:
+            self.compression_rate_limit = per_second
         self._limits_changed()
 
     def is_too_fast(self, now: float) -> bool:

@@ -17,7 +17,6 @@ from balancer.backend.server import (
     DRAIN,
     DRAIN_VIA,
     MAINT,
-    MAINT_BY_FILE,
     MAINT_VIA,
     RUNNING,
     STOPPED,
@@ -111,7 +110,6 @@ def leave_maintenance(backend: Backend, server: Server, events: EventLog, now: f
     """Takes the server back in, and who tracks it: it serves at once, and one failed check puts it DOWN."""
     if not server.admin_state & MAINT:
         return
-    server.admin_state &= ~MAINT_BY_FILE
     if server.admin_state & MAINT_VIA:
         server.admin_state &= ~MAINT
         text = f"{name_of(backend, server)} is leaving forced maintenance but remains in maintenance{via(server)}."

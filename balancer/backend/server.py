@@ -27,10 +27,9 @@ if TYPE_CHECKING:
 READY: Final = 0
 MAINT: Final = 1  # by the file or by command
 MAINT_VIA: Final = 2  # the tracked server is in maintenance
-MAINT_BY_FILE: Final = 4  # beside MAINT: nobody has commanded otherwise yet
 DRAIN: Final = 8  # by command
 DRAIN_VIA: Final = 16  # the tracked server is draining
-ANY_MAINT: Final = MAINT | MAINT_VIA | MAINT_BY_FILE
+ANY_MAINT: Final = MAINT | MAINT_VIA
 ANY_DRAIN: Final = DRAIN | DRAIN_VIA
 
 # Operational states, HAProxy's numbers.
@@ -74,7 +73,7 @@ class Server:
         self.maxconn: int = config.maxconn
         self.maxqueue: int = config.maxqueue
         self.is_backup: bool = config.backup
-        self.admin_state: int = MAINT | MAINT_BY_FILE if config.disabled else READY
+        self.admin_state: int = MAINT if config.disabled else READY
         self.is_checked: bool = config.check
         self.rise_count: int = config.rise_count
         self.fall_count: int = config.fall_count

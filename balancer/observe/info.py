@@ -231,7 +231,7 @@ LINES: Final[tuple[Line, ...]] = (
         "Highest SessRate reached on this worker process since started (in sessions per second)",
     ),
     Line("SslRate", _zero, "current_ssl_rate", "Number of SSL connections created on this worker process over the last second"),
-    Line("SslRateLimit", _zero, "limit_ssl_rate", "Hard limit for SslRate (global.maxsslrate)"),
+    Line("SslRateLimit", lambda info: info.farm.tls_rate_limit, "limit_ssl_rate", "Hard limit for SslRate (global.maxsslrate)"),
     Line(
         "MaxSslRate",
         _zero,
@@ -295,7 +295,7 @@ LINES: Final[tuple[Line, ...]] = (
     ),
     Line(
         "CompressBpsRateLim",
-        _zero,
+        lambda info: info.farm.compression_rate_limit * 1024,
         "limit_http_comp",
         "Limit of CompressBpsOut beyond which HTTP compression is automatically disabled",
     ),

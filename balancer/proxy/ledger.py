@@ -89,15 +89,14 @@ def count(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: i
 def refused(
     client: ClientChannel, farm: Farm, has_octets: bool, begun_at: float, begun_wall: float, status: int, cause: int, now: float
 ) -> None:
-    """Counts and logs what never became a request; `has_octets` tells a bad one from a connection that said nothing."""
+    """Counts what never became a request, as one that failed, and logs it; `has_octets` tells a bad one from none at all."""
     route = client.route
     frontend = route.frontend
     counters = frontend.counters
     counters.response(status)
-    if has_octets or cause == phases.PROXY:
-        counters.request_errors += 1
-        counters.requests_total += 1
-        counters.request_rate.tick(now)
+    counters.request_errors += 1
+    counters.requests_total += 1
+    counters.request_rate.tick(now)
     sink = route.access_log
     if sink is None or (not has_octets and route.dontlognull):
         return

@@ -247,7 +247,7 @@ def test_states_of_servers_are_haproxys_numbers() -> None:
 
 def test_connections_of_servers_have_their_columns() -> None:
     header, *rows, _ = ask(b"show servers conn #2\n").decode().splitlines()
-    assert rows[0] == "smalltalk/up 2/1 127.0.0.1 3001 - 5000 0 0 0 0 0 256 0 0"
+    assert rows[0] == "smalltalk/up 2/1 127.0.0.1 3001 - 5000 0 0 0 0 0 -1 0 0"
     assert len(rows[0].split()) == len(header.removeprefix("# ").split())
 
 
