@@ -2,6 +2,7 @@
 
 import balancer.admin.absent
 import balancer.admin.commands
+import balancer.admin.errors
 import balancer.admin.frontends
 import balancer.admin.listings
 import balancer.admin.reports

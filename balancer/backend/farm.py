@@ -2,6 +2,7 @@
 
 from balancer import model
 from balancer.backend.backend import Backend
+from balancer.backend.captures import Capture
 from balancer.backend.counters import RateMeter
 from balancer.backend.events import EventLog
 from balancer.backend.frontend import Frontend
@@ -48,6 +49,7 @@ class Farm:
         self.connection_rate = RateMeter()
         self.session_rate = RateMeter()
         self.requests_total: int = 0
+        self.captures_total: int = 0  # requests and answers that were no HTTP
         self.bytes_out: int = 0
         self.pipes_used: int = 0
         self.pipes_free: int = 0
@@ -59,6 +61,12 @@ class Farm:
         assert tracked is not None, server.config.track
         server.tracked = tracked
         tracked.trackers.append((backend, server))
+
+    def capture(self, octets: bytes, host: str, port: int) -> Capture:
+        """Keeps what was no HTTP; the caller gives it to its frontend or backend."""
+        self.captures_total += 1
+        source = f"{host}:{port}"
+        return Capture(self.captures_total - 1, octets[: self.config.process.bufsize], source)
 
     def connection_begins(self, now: float) -> None:
         """One more client connection in the process."""

@@ -8,6 +8,7 @@ from typing import Final
 from mypy_extensions import mypyc_attr
 
 from balancer import model
+from balancer.backend.captures import Capture
 from balancer.backend.counters import Counters
 
 OPEN: Final = "OPEN"
@@ -46,6 +47,7 @@ class Frontend:
         self.maxconn = maxconn
         self.counters = Counters()
         self.state: str = STOPPED if config.disabled else OPEN
+        self.bad_request: Capture | None = None  # the last one that was no HTTP
         self.entrance: Entrance | None = None  # the worker's, once there is one
 
     def __repr__(self) -> str:

@@ -16,6 +16,7 @@ from balancer.http.framing import CHUNKED, LENGTH, NO_BODY, UNTIL_CLOSE, Body
 from balancer.http.gather import Gathered
 from balancer.http.head import FORBIDDEN, INCOMPLETE, ResponseHead, find_end, list_elements, remove_lines
 from balancer.proxy import phase as phases
+from balancer.proxy.ledger import capture_answer
 from balancer.proxy.splice import consider_answer
 
 if TYPE_CHECKING:
@@ -161,14 +162,14 @@ class Answer:
                 if len(data) - begin > limits.head_octets_max or (
                     len(data) - begin >= START_OCTETS and not data.startswith(b"HTTP/1.", begin)
                 ):
-                    self._refuse(now)
+                    self._refuse(data[begin:], now)
                 else:
                     self.pending = data[begin:] if begin else data
                     self.gathered = Gathered(self.pending)
                     exchange.arm(now)
                 return
             if end == FORBIDDEN or end - begin > limits.head_octets_max:
-                self._refuse(now)
+                self._refuse(data[begin:], now)
                 return
             own, preserve = b"", False
             if exchange.backend is not None:
@@ -177,7 +178,7 @@ class Answer:
                     own, preserve = persistence.name, persistence.preserve
             head = ResponseHead(data, begin, end, limits.field_count_max, own, preserve)
             if head.error:
-                self._refuse(now)
+                self._refuse(data[begin:], now)
                 return
             if head.status >= 200 or head.status == 101:
                 self.pending = b""
@@ -199,8 +200,9 @@ class Answer:
             begin = end
             seen = 0
 
-    def _refuse(self, now: float) -> None:
+    def _refuse(self, octets: bytes, now: float) -> None:
         """What came is no head of an answer."""
+        capture_answer(self.exchange, octets)
         analysis.tell(self.exchange.target, analysis.BAD_HEAD)
         self.exchange.finish(phases.PROXY, now)
 

@@ -452,7 +452,7 @@ class ClientSide(ClientChannel):
         self._linger()
 
     def _log_refusal(self, status: int, cause: int, now: float) -> None:
-        ledger.refused(self, self.services.farm, bool(self.pending), self.begun_at, self.begun_wall, status, cause, now)
+        ledger.refused(self, self.services.farm, self.pending[self.begin :], self.begun_at, self.begun_wall, status, cause, now)
 
     def _crashed(self, error: Exception) -> None:
         """A fault of ours ends this connection and no other; one line names it."""

@@ -366,7 +366,8 @@ VOLATILE: Final = frozenset(
     "pid Pid Uptime Uptime_sec Start_time_sec Name Version Release_date Build_info Ulimit-n Maxsock PoolAlloc_MB PoolUsed_MB "
     "PoolAlloc_bytes PoolUsed_bytes Tasks Idle_pct CurrConns CumConns CumReq ConnRate SessRate MaxConnRate MaxSessRate "
     "TotalBytesOut BytesOutRate Jobs Listeners Run_queue Maxpipes lastchg downtime check_duration check_status status "
-    "need_conn_est last_chk check_health check_desc chkfail chkdown Unstoppable_Jobs h1_total_streams h1_bytes_out rate req_rate conn_rate".split()
+    "need_conn_est last_chk check_health check_desc chkfail chkdown Unstoppable_Jobs "
+    "h1_total_streams h1_bytes_out rate req_rate conn_rate".split()
 )
 
 
@@ -426,3 +427,26 @@ def test_questions_are_answered_as_haproxy_answers_them(both: tuple[Told, Told])
             if line != haproxys_line:
                 wrong.append(f"{text} ({level}): we say {line!r}, haproxy {haproxys_line!r}")
     assert not wrong, "\n".join(wrong)
+
+
+def _send(port: int, octets: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), 5.0) as client:
+        client.sendall(octets)
+        said = b""
+        while piece := client.recv(65536):
+            said += piece
+    return said
+
+
+def test_a_request_that_is_none_is_shown_alike(both: tuple[Told, Told]) -> None:
+    told: list[str] = []
+    for each in both:
+        port = each.side.ports["front"]
+        assert _send(port, b"GET / HTTP/1.1\r\nHost: a\r\nbad header: x\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+        wait_until(lambda each=each: "bad header" in each.say("show errors front request"), "a capture")  # type: ignore[misc]
+        said = each.say("show errors front request")
+        said = re.sub(
+            r"\[[^]]*\] |captured on \[[^]]*\]|event #\d+|: \d+\n \n|src [^ ]*:\d+|0x[0-9a-f]{8}|wraps at \d+", "", said
+        )
+        told.append(said)
+    assert told[0] == told[1]
