@@ -61,8 +61,7 @@ class ClientSide(ClientChannel):
         self.is_counted: bool = False
 
     def __repr__(self) -> str:
-        name = f"{self.client_host}:{self.client_port} {self.route.frontend.name}"
-        return f"<ClientSide {name} n={self.request_count} {self.exchange!r}>"
+        return f"<ClientSide {self.client_host}:{self.client_port} n={self.request_count} {self.exchange!r}>"
 
     # --- the transport's calls -----------------------------------------------------------------------------------------
 
@@ -100,6 +99,7 @@ class ClientSide(ClientChannel):
         self.state = IDLE
         self._first_octet(self.services.now())
         self.resume_upload()
+        self._advance()  # what has come while it waited: uvloop reads on after a pause in `connection_made`
 
     def data_received(self, data: bytes) -> None:
         """Octets from the client."""
