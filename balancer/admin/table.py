@@ -130,16 +130,28 @@ def find(words: list[str]) -> Command | None:
 
 
 def like(words: list[str]) -> list[Command]:
-    """What may have been meant: all that begin with the same word, less those whose next words are far off."""
+    """What may have been meant: all that share most words from the first on; where these are many, the nearest of them."""
     if not words:
         return []
-    same = [each for each in COMMANDS.values() if each.words[0] == words[0] and len(each.words) > 1]
-    if same and len(words) == 1:
+    listed = [each for each in COMMANDS.values() if each.usage]
+    most = max(_shared(words, each) for each in listed)
+    same = [each for each in listed if _shared(words, each) == most]
+    if most and (len(words) == most or len(same) <= LIKELY_MAX):
         return same
     text = " ".join(words[:3]).lower()
-    ranked = sorted(same or COMMANDS.values(), key=lambda each: -_likeness(text, each))
+    ranked = sorted(same, key=lambda each: -_likeness(text, each))
     near = [each for each in ranked if _likeness(text, each) >= LIKENESS_MIN]
-    return (near or same or ranked)[:LIKELY_MAX]
+    return (near or ranked)[:LIKELY_MAX]
+
+
+def _shared(words: list[str], each: Command) -> int:
+    """How many words from the first on are the same."""
+    count = 0
+    for word, own in zip(words, each.words, strict=False):
+        if word != own:
+            break
+        count += 1
+    return count
 
 
 def listing(commands: list[Command]) -> str:
