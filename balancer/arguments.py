@@ -46,8 +46,11 @@ class Arguments:
     passed_over: list[str] = field(default_factory=list)  # known flags that change nothing yet, for a warning each
 
     def is_daemon(self, wanted_by_file: bool) -> bool:
-        """Whether to leave the terminal: `-D` or `daemon`, unless `-db` or `-d` keep the process in front."""
-        return (self.daemon or wanted_by_file) and not (self.foreground or self.debug)
+        """Whether to leave the terminal: `-D` or `daemon`, unless `-db` or `-d` keep the process in front.
+
+        With `-Ws`, systemd wants it in front whatever the file says.
+        """
+        return (self.daemon or (wanted_by_file and self.master != "-Ws")) and not (self.foreground or self.debug)
 
     def is_quiet(self, wanted_by_file: bool) -> bool:
         """Whether messages are held back: `-q` or `quiet`, unless `-V` or `-d` ask for them."""

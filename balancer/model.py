@@ -94,7 +94,7 @@ class Balance:
 
 @dataclass(frozen=True)
 class CookieRule:
-    """`cookie NAME insert ...` of a backend."""
+    """`cookie NAME ...` of a backend."""
 
     name: bytes
     indirect: bool
@@ -106,6 +106,10 @@ class CookieRule:
     domains: tuple[bytes, ...]
     attrs: tuple[bytes, ...]
     origin: Origin
+    mode: str = "insert"  # "rewrite", "prefix"; "": the application's cookie is only looked at
+    maxidle_s: int = 0  # 0: no limit
+    maxlife_s: int = 0  # 0: no limit
+    is_dynamic: bool = False  # a server without a value gets one made of its address and `dynamic-cookie-key`
 
 
 @dataclass(frozen=True)
@@ -184,6 +188,63 @@ class Server:
     shuts_backups_when_up: bool = False
     slowstart_s: float = 0.0
     track: str = ""  # "backend/server", whose state it shares
+    pool_size_max: int = -1  # kept connections at once; -1: as many as are good for one, 0: none is kept
+    pool_purge_delay_s: float = -1.0  # for how long a connection is kept; -1.0: the default
+    reuse_max: int = -1  # requests after the first on one connection; -1: no limit
+
+
+@dataclass(frozen=True)
+class StatsTerm:
+    """One term of a condition: whether the client's address lies in one of these networks; without any it
+    always does."""
+
+    networks: tuple[str, ...]
+    is_negated: bool
+
+
+@dataclass(frozen=True)
+class StatsCondition:
+    """Alternatives of terms that all have to hold; without any it always holds."""
+
+    alternatives: tuple[tuple[StatsTerm, ...], ...] = ()
+    is_negated: bool = False
+
+    @property
+    def rests_on_source(self) -> bool:
+        """Whether nothing but the client's address decides."""
+        return any(term.networks for terms in self.alternatives for term in terms)
+
+
+@dataclass(frozen=True)
+class StatsRule:
+    """`stats admin` ("admin") or one `stats http-request` ("allow", "deny", "auth")."""
+
+    action: str
+    realm: str
+    condition: StatsCondition
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class StatsPage:
+    """The statistics page of one section."""
+
+    origin: Origin
+    uri: bytes = b"/haproxy?stats"  # what a target begins with
+    realm: str = "HAProxy Statistics"
+    has_realm: bool = False
+    users: tuple[tuple[str, str], ...] = ()
+    refresh_s: int = 0  # 0: never
+    hides_version: bool = False
+    shows_node: bool = False
+    node: str = ""  # "": the process's
+    shows_description: bool = False
+    description: str = ""  # "": the process's
+    shows_legends: bool = False
+    shows_modules: bool = False
+    scopes: tuple[str, ...] = ()  # names of proxies, "." for its own; (): all
+    admin: tuple[StatsRule, ...] = ()
+    rules: tuple[StatsRule, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -213,6 +274,9 @@ class Frontend:
     dontlog_normal: bool = False
     log_separate_errors: bool = False
     splices: frozenset[str] = frozenset(("request", "response"))  # the bodies that may pass by splice(2)
+    contstats: bool = False
+    buffers_requests: bool = False
+    stats_page: StatsPage | None = None
 
 
 @dataclass(frozen=True)
@@ -251,6 +315,10 @@ class Backend:
     disables_on_404: bool = False
     sends_state: bool = False
     logs_checks: bool = False
+    buffers_requests: bool = False
+    prefers_last_server: bool = False
+    keep_alive_queue_max: int = 0  # max-keep-alive-queue: longer than that, `prefers_last_server` gives way; 0: never
+    stats_page: StatsPage | None = None
 
 
 @dataclass(frozen=True)
@@ -312,6 +380,8 @@ class Global:
     splices: bool = True
     node: str = ""
     description: str = ""
+    spread_checks_percent: int = 0  # by how much of its interval a check is early or late
+    max_spread_checks_s: float = 0.0  # over how long the first checks are spread at most; 0.0: no limit
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,19 @@ def parse_time_s(word: str, default_unit: str = "ms") -> float:
     return milliseconds / 1000.0
 
 
+def parse_whole_s(word: str) -> int:
+    """The time in whole seconds, the rest dropped; what has no unit is seconds. For what HAProxy compares with dates."""
+    digits, unit = _split(word)
+    if not digits:
+        raise UnitError(f"expects a time, a number with one of the units us, ms, s, m, h, d (got '{word}')")
+    factor = MICROSECONDS.get(unit or "s")
+    if factor is None:
+        raise UnitError(f"expects a time in one of the units us, ms, s, m, h, d (got '{unit}' in '{word}')")
+    if len(digits) > DIGITS_MAX or (seconds := int(digits) * factor // 1000_000) > INTEGER_MAX:
+        raise UnitError(f"timer overflow: at most {INTEGER_MAX} s, about 68 years (got '{word}')")
+    return seconds
+
+
 def parse_integer(word: str, minimum: int, maximum: int = INTEGER_MAX) -> int:
     """The whole number, between `minimum` and `maximum` included."""
     digits, rest = _split(word.removeprefix("-"))

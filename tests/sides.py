@@ -85,6 +85,15 @@ def _ok(client: socket.socket, head: bytes, body: bytes) -> bool:
     return True
 
 
+def _cookies(client: socket.socket, head: bytes, _body: bytes) -> bool:
+    """Sets the cookies that the request's X-Set lines name; the body holds the Cookie lines that came."""
+    lines = head.split(b"\r\n")
+    came = b"\n".join(line.partition(b":")[2].strip() for line in lines if line.lower().startswith(b"cookie:"))
+    told = b"".join(b"Set-Cookie:%s\r\n" % line[6:] for line in lines if line.lower().startswith(b"x-set:"))
+    client.sendall(b"HTTP/1.1 200 OK\r\n%sContent-Length: %d\r\n\r\n%s" % (told, len(came), came))
+    return True
+
+
 def _closes(_client: socket.socket, _head: bytes, _body: bytes) -> bool:
     return False
 
@@ -140,6 +149,7 @@ SCRIPT: Final[dict[str, Step]] = {
     "until-close": _sends(b"HTTP/1.1 200 OK\r\n\r\nhello", keeps=False),
     "hints": _sends(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
     "own": _sends(b"HTTP/1.1 200 OK\r\nSet-Cookie: SEASIDE=own\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\nok"),
+    "cookies": _cookies,
     "cacheable": _sends(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 2\r\n\r\nok"),
     "private": _sends(b"HTTP/1.1 200 OK\r\nCache-Control: private, max-age=60\r\nContent-Length: 2\r\n\r\nok"),
     "close": _closes,

@@ -34,6 +34,8 @@ class Request(Visit):
         super().__init__()
         self.server: Server | None = None  # whose slot it holds
         self.bound_to: Server | None = None  # whom a valid cookie named
+        self.last_server: Server | None = None  # with whom its client has a connection of its own, and should stay
+        self.must_keep_server: bool = False  # ... because that carries its identity
         self.waits_for: Server | None = None  # in whose queue it stands, or found no more room
         self.server_queue_position: int = 0
         self.backend_queue_position: int = 0
@@ -41,6 +43,10 @@ class Request(Visit):
     def moved(self, now: float) -> None:
         """The server that it waited for went down: it is to be balanced anew."""
         raise AssertionError("the exchange goes on from here")
+
+    def turned_away(self) -> None:
+        """The server of its cookie is full, and so is its queue: it is balanced anew."""
+        self.bound_to = None
 
     def slot_offered(self, server: Server) -> None:
         """The wait is over: the request now holds a slot of `server`."""
@@ -112,17 +118,28 @@ class Backend:
     def assign(self, request: Request, now: float) -> int:
         """Gives the request a server and its slot (ASSIGNED), a place in a queue (QUEUED), or neither.
 
-        Neither: there is no server (NO_SERVER), or the one that its hash names is full, and so is its queue (NO_ROOM).
+        Neither: there is no server (NO_SERVER), or the one that its cookie or its hash names is full, and so is its queue
+        (NO_ROOM); `option redispatch` sends those of a cookie elsewhere.
         """
         bound = request.bound_to
         is_open = bound is not None and (bound.is_usable() or self.config.persist)
-        if bound is not None and request.avoid is not bound and is_open and not bound.is_queue_full():
-            if bound.has_slot() and bound.queue.length == 0:
-                self._take(request, bound, now)
-                return ASSIGNED
-            self._wait(request, bound.queue, bound.counters, now)
-            request.waits_for = bound
-            return QUEUED
+        if bound is not None and request.avoid is not bound and is_open:
+            outcome = self._take_or_wait(request, bound, now)
+            if outcome != NO_ROOM or not self.config.redispatch_interval:
+                return outcome
+            bound.counters.redispatches += 1
+            self.counters.redispatches += 1
+            request.turned_away()
+        last = request.last_server
+        if (
+            last is not None
+            and last is not request.avoid
+            and last.backend_name == self.name
+            and self._takes_again(request, last)
+        ):
+            outcome = self._take_or_wait(request, last, now)
+            if outcome != NO_ROOM:
+                return outcome
         server = self.algorithm.next(request)
         if server is None and self.all_backups is not None and self.active_count() == 0:
             server = self.all_backups.next(request)
@@ -143,15 +160,26 @@ class Backend:
         if server is not request.avoid:
             server.counters.selected += 1
             self.counters.selected += 1
-        if server.slots_max and (server.queue.length or server.served >= server.slots_max):
-            # A hash names one server, full or not.
-            request.waits_for = server
-            if server.is_queue_full():
-                return NO_ROOM
-            self._wait(request, server.queue, server.counters, now)
-            return QUEUED
-        self._take(request, server, now)
-        return ASSIGNED
+        # A hash names one server, full or not.
+        return self._take_or_wait(request, server, now)
+
+    def _take_or_wait(self, request: Request, server: Server, now: float) -> int:
+        """This very server: its slot, a place in its queue, or no room."""
+        if server.has_slot() and server.queue.length == 0:
+            self._take(request, server, now)
+            return ASSIGNED
+        request.waits_for = server
+        if server.is_queue_full():
+            return NO_ROOM
+        self._wait(request, server.queue, server.counters, now)
+        return QUEUED
+
+    def _takes_again(self, request: Request, server: Server) -> bool:
+        """Whether a client goes on with the server of its own connection (NTLM, `option prefer-last-server`)."""
+        if not server.is_usable():
+            return False
+        queue_max = self.config.keep_alive_queue_max
+        return request.must_keep_server or not queue_max or server.has_slot() or server.queue.length + 1 < queue_max
 
     def release(self, request: Request, now: float) -> None:
         """Takes the slot back and offers it to the request that has waited longest for it."""

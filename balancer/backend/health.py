@@ -8,6 +8,8 @@ is its backend's list of steps (`probe`): a connect alone, or HTTP. Errors that 
 
 import asyncio
 import os
+import random
+from collections.abc import Callable
 from typing import Final
 
 from balancer import model
@@ -31,10 +33,13 @@ WARM_LOOK_S: Final = 0.1
 class Checks(Observer):
     """The checks of one farm."""
 
-    def __init__(self, farm: Farm, loop: asyncio.AbstractEventLoop, events: EventLog) -> None:
+    def __init__(
+        self, farm: Farm, loop: asyncio.AbstractEventLoop, events: EventLog, chance: Callable[[], float] = random.random
+    ) -> None:
         self.farm = farm
         self.loop = loop
         self.events = events
+        self.chance = chance  # a number from 0.0 to 1.0
         self.tasks: list[asyncio.Task[None]] = []
         self.hurries: dict[Server, asyncio.Event] = {}
         self.node: bytes = (farm.config.process.node or os.uname().nodename).encode("utf-8", "surrogateescape")
@@ -54,10 +59,14 @@ class Checks(Observer):
             return
         intervals_s = [server.check_interval_s() for _, server in checked]
         spread_s = min([each for each in intervals_s if each >= SPREAD_MIN_S], default=0.0)
+        spread_max_s = self.farm.config.process.max_spread_checks_s
         for position, (backend, server) in enumerate(checked):
             server.observer = self
             self.hurries[server] = asyncio.Event()
-            delay_s = max(spread_s, intervals_s[position]) * position / len(checked)
+            within_s = max(spread_s, intervals_s[position])
+            if spread_max_s:
+                within_s = min(within_s, spread_max_s)
+            delay_s = within_s * position / len(checked)
             self.tasks.append(self.loop.create_task(self._watch(backend, server, delay_s)))
 
     def stop(self) -> None:
@@ -94,7 +103,7 @@ class Checks(Observer):
         """Waits until the next check is due; an error that was observed may bring it nearer."""
         hurry = self.hurries[server]
         hurry.clear()
-        due_at = self.loop.time() + server.check_interval_s()
+        due_at = self.loop.time() + self.pause_s(server)
         while True:
             try:
                 async with asyncio.timeout_at(due_at):
@@ -103,6 +112,12 @@ class Checks(Observer):
                 return
             hurry.clear()
             due_at = min(due_at, self.loop.time() + server.config.fastinter_s)
+
+    def pause_s(self, server: Server) -> float:
+        """The pause before the next check: its interval, with `spread-checks` a little more or less."""
+        interval_s = server.check_interval_s()
+        percent = self.farm.config.process.spread_checks_percent
+        return interval_s + interval_s * percent / 100.0 * (1.0 - 2.0 * self.chance()) if percent else interval_s
 
     def judged(self, backend: Backend, server: Server, verdict: Verdict, duration_ms: int) -> None:
         """Takes a verdict: counts it, shows it, and moves the server where it is enough of them."""

@@ -30,8 +30,9 @@ class Connection:
 class Pool:
     """The idle connections of one server."""
 
-    def __init__(self, size_max: int) -> None:
+    def __init__(self, size_max: int, reuse_max: int = -1) -> None:
         self.size_max = size_max
+        self.uses_max: int = reuse_max + 1  # requests that a connection may get; 0: no limit
         self.idle: list[Connection] = []
 
     def take(self, uses_min: int = 0) -> Connection | None:
@@ -48,8 +49,11 @@ class Pool:
         return None
 
     def give(self, connection: Connection, now: float) -> None:
-        """Takes an idle connection in; a full pool closes its oldest."""
+        """Takes an idle connection in; a full pool closes its oldest, and what has been used often enough is closed."""
         assert not connection.is_pooled
+        if self.size_max == 0 or (self.uses_max and connection.use_count >= self.uses_max):
+            connection.close()
+            return
         if len(self.idle) >= self.size_max:
             oldest = self.idle.pop(0)
             oldest.is_pooled = False

@@ -49,6 +49,8 @@ OBSERVED: Final[dict[str, int]] = {"": OBSERVES_NOTHING, "layer4": OBSERVES_LAYE
 
 # Kept connections per server: enough for one per busy client of an image, small beside the descriptor limit.
 POOL_SIZE_MAX: Final = 256
+# How long a server connection is kept without a request, unless `pool-purge-delay` says so.
+POOL_IDLE_S: Final = 300.0
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -91,7 +93,9 @@ class Server:
         self.served: int = 0
         self.counters = Counters()
         self.queue = Queue()
-        self.pool = Pool(POOL_SIZE_MAX)
+        size_max = POOL_SIZE_MAX if config.pool_size_max < 0 else config.pool_size_max
+        self.pool = Pool(size_max if config.pool_purge_delay_s else 0, config.reuse_max)
+        self.pool_idle_s: float = POOL_IDLE_S if config.pool_purge_delay_s < 0.0 else config.pool_purge_delay_s
         # What the check columns show.
         self.check_state: str = INITIAL
         self.check_code: int = 0

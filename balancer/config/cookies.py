@@ -6,12 +6,15 @@ feed in one would let the configuration's author, or whoever generates it, write
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Final
 
 from balancer.config.findings import Refusal
 from balancer.config.keywords import nearest, suggestion
 from balancer.config.statement import Statement
+from balancer.config.xxh64 import xxh64
 from balancer.model import CookieRule
+from balancer.units import UnitError, parse_whole_s
 
 # RFC 6265 4.1.1: cookie-name is a token of RFC 2616, cookie-value is made of cookie-octets.
 TOKEN: Final = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
@@ -26,12 +29,12 @@ class _Rule:
     flags: set[str] = field(default_factory=set)
     domains: list[bytes] = field(default_factory=list)
     attrs: list[bytes] = field(default_factory=list)
+    limits_s: dict[str, int] = field(default_factory=dict)
 
 
-# Options without a value, all of them in the model under their own name; "insert" is the mode.
-FLAGS: Final[tuple[str, ...]] = ("insert", "indirect", "nocache", "postonly", "preserve", "httponly", "secure")
-# Options that are known and not supported yet.
-KNOWN: Final[tuple[str, ...]] = ("rewrite", "prefix", "dynamic", "maxidle", "maxlife")
+MODES: Final[tuple[str, ...]] = ("rewrite", "insert", "prefix")
+# Options without a value.
+FLAGS: Final[tuple[str, ...]] = (*MODES, "indirect", "nocache", "postonly", "preserve", "httponly", "secure", "dynamic")
 
 
 def parse_cookie(statement: Statement) -> CookieRule:
@@ -47,18 +50,13 @@ def parse_cookie(statement: Statement) -> CookieRule:
             rule.flags.add(word)
         elif word in VALUES:
             VALUES[word](statement, rule, words.pop(0) if words else "")
-        elif word in KNOWN:
-            raise Refusal(f"'cookie' : option '{word}' is known to HAProxy and not supported yet")
         else:
             expected = (*FLAGS, *VALUES)
             raise Refusal(
                 f"'cookie' expects the options {', '.join(expected)} (got '{word}')" + suggestion(nearest(word, expected))
             )
-    if "insert" not in rule.flags:
-        raise Refusal(
-            f"'cookie {statement.arguments[0]}' without 'insert' only observes the application's cookie: this is known to "
-            "HAProxy and not supported yet"
-        )
+    modes = [mode for mode in MODES if mode in rule.flags]
+    _check_modes(rule.flags, modes)
     return CookieRule(
         name=name,
         indirect="indirect" in rule.flags,
@@ -70,7 +68,21 @@ def parse_cookie(statement: Statement) -> CookieRule:
         domains=tuple(rule.domains),
         attrs=tuple(rule.attrs),
         origin=statement.origin,
+        mode=modes[0] if modes else "",
+        maxidle_s=rule.limits_s.get("maxidle", 0),
+        maxlife_s=rule.limits_s.get("maxlife", 0),
+        is_dynamic="dynamic" in rule.flags,
     )
+
+
+def _check_modes(flags: set[str], modes: list[str]) -> None:
+    """Refuses what HAProxy refuses."""
+    if "rewrite" in flags and "indirect" in flags:
+        raise Refusal("cookie 'rewrite' and 'indirect' modes are incompatible.")
+    if len(modes) > 1:
+        raise Refusal(f"cookie 'rewrite', 'insert' and 'prefix' modes are incompatible (got '{' '.join(modes)}').")
+    if "preserve" in flags and not flags & {"insert", "indirect"}:
+        raise Refusal("cookie 'preserve' requires at least 'insert' or 'indirect'.")
 
 
 def cookie_name(word: str) -> bytes:
@@ -110,4 +122,26 @@ def _attr(_statement: Statement, rule: _Rule, word: str) -> None:
     rule.attrs.append(_octets("attr", word, ATTRIBUTE, "printable ASCII without ';'"))
 
 
-VALUES: Final[dict[str, Callable[[Statement, _Rule, str], None]]] = {"domain": _domain, "attr": _attr}
+def _limit(name: str) -> Callable[[Statement, _Rule, str], None]:
+    def apply(_statement: Statement, rule: _Rule, word: str) -> None:
+        if not word:
+            raise Refusal(f"'cookie' : '{name}' expects a time as argument, in seconds by default (got nothing)")
+        try:
+            rule.limits_s[name] = parse_whole_s(word)
+        except UnitError as error:
+            raise Refusal(f"'cookie' : '{name}' {error}") from error
+
+    return apply
+
+
+VALUES: Final[dict[str, Callable[[Statement, _Rule, str], None]]] = {
+    "domain": _domain,
+    "attr": _attr,
+    "maxidle": _limit("maxidle"),
+    "maxlife": _limit("maxlife"),
+}
+
+
+def dynamic_value(key: bytes, host: str, port: int) -> bytes:
+    """The value of a server that has none under `cookie ... dynamic`: HAProxy's hash of the key, the address and the port."""
+    return b"%016x" % xxh64(key + ip_address(host).packed + port.to_bytes(4, "big"))

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from balancer.config.binds import BIND_TABLE
 from balancer.config.conditions import PREDICATES
-from balancer.config.cookies import FLAGS, KNOWN, VALUES
+from balancer.config.cookies import FLAGS, VALUES
 from balancer.config.features import PRESENT
 from balancer.config.keywords import GONE, NO_EFFECT, REFUSED, SECTIONS, WORKS, Keyword, Table
 from balancer.config.logs import FORMATS, FORMATS_KNOWN
-from balancer.config.sections import IDLE_SECTIONS, PROXIES, REFUSED_SECTIONS
+from balancer.config.sections import HTTP_ERRORS, IDLE_SECTIONS, PROXIES, REFUSED_SECTIONS
 from balancer.config.servers import SERVER_TABLE
 from balancer.config.statsocket import STATS_TABLE
 from balancer.config.tables import GLOBAL_TABLE, PROXY_TABLE
@@ -45,7 +45,7 @@ does, since every option is off by default.
 
 def page() -> str:
     """The whole page."""
-    parts = [HEADING, _sections(), _table("The section `global`", GLOBAL_TABLE), _table(_PROXIES, PROXY_TABLE, True)]
+    parts = [HEADING, _counts(), _sections(), _table("The section `global`", GLOBAL_TABLE), _table(_PROXIES, PROXY_TABLE, True)]
     parts.append(_table("Options of `server` and `default-server`", SERVER_TABLE))
     parts.append(_table("Options of `bind`", BIND_TABLE))
     parts.append(_table("Options of `stats socket`", STATS_TABLE))
@@ -53,12 +53,32 @@ def page() -> str:
     return "\n".join(parts)
 
 
+FATES: Final = (WORKS, NO_EFFECT, REFUSED, GONE)
+TABLES: Final[dict[str, Table[Any]]] = {
+    "`global`": GLOBAL_TABLE,
+    "`defaults`, `frontend`, `listen`, `backend`": PROXY_TABLE,
+    "`server`, `default-server`": SERVER_TABLE,
+    "`bind`": BIND_TABLE,
+    "`stats socket`": STATS_TABLE,
+}
 _PROXIES: Final = "The sections `defaults`, `frontend`, `listen`, `backend`"
+
+
+def _counts() -> str:
+    """How many keywords of each place there are, by what becomes of them."""
+    lines = ["| | works | no effect | refused | gone |", "|---|--:|--:|--:|--:|"]
+    sums = dict.fromkeys(FATES, 0)
+    for title, table in TABLES.items():
+        counts = {fate: sum(1 for row in table.rows.values() if row.fate == fate) for fate in FATES}
+        sums = {fate: sums[fate] + count for fate, count in counts.items()}
+        lines.append(f"| {title} | {' | '.join(str(count) for count in counts.values())} |")
+    lines.append(f"| together | {' | '.join(str(count) for count in sums.values())} |")
+    return "\n".join(lines) + "\n"
 
 
 def _sections() -> str:
     lines = ["## Sections", "", "| section | becomes | |", "|---|---|---|"]
-    lines += [f"| `{name}` | works | |" for name in ("global", *PROXIES)]
+    lines += [f"| `{name}` | works | |" for name in ("global", *PROXIES, HTTP_ERRORS)]
     lines += [f"| `{name}` | no effect | {text} |" for name, text in IDLE_SECTIONS.items()]
     lines += [f"| `{name}` | refused | {text} |" for name, text in REFUSED_SECTIONS.items()]
     return "\n".join(lines) + "\n"
@@ -96,7 +116,7 @@ def _grouped(rows: Sequence[Keyword[Any]], fate: str) -> list[str]:
 
 def _words() -> str:
     lines = ["## Words of single keywords", "", "| keyword | works | refused |", "|---|---|---|"]
-    lines.append(f"| `cookie` | {_list((*FLAGS, *VALUES))} | {_list(KNOWN)} |")
+    lines.append(f"| `cookie` | {_list((*FLAGS, *VALUES))} | |")
     lines.append(f"| `log ... format` | {_list(FORMATS)} | {_list(FORMATS_KNOWN)} |")
     lines += ["", "## Conditions", "", "| predicate | |", "|---|---|"]
     lines += [f"| `{name}({', '.join(arguments)})` | {text} |" for name, (arguments, text, _) in PREDICATES.items()]

@@ -16,6 +16,7 @@ from balancer.model import (
     CookieRule,
     LogTarget,
     Origin,
+    StatsPage,
     StatsSocket,
 )
 
@@ -51,6 +52,8 @@ class GlobalDraft:
     splices: bool = True
     node: str = ""
     description: str = ""
+    spread_checks_percent: int = 0  # by how much of its interval a check is early or late
+    max_spread_checks_s: float = 0.0  # over how long the first checks are spread at most; 0.0: no limit
     seen: dict[str, Origin] = field(default_factory=dict)
     environment: Environment = field(default_factory=Environment)
 
@@ -82,6 +85,9 @@ class ServerOptions:
     shuts_backups_when_up: bool = False
     slowstart_s: float = 0.0
     track: str = ""
+    pool_size_max: int = -1
+    pool_purge_delay_s: float = -1.0
+    reuse_max: int = -1
 
 
 @dataclass
@@ -124,6 +130,16 @@ class ErrorFile:
     octets: bytes
     path: str
     origin: Origin
+    is_reset: bool = False  # takes back what stands before it for its status
+
+
+@dataclass(frozen=True)
+class ErrorImport:
+    """What is to be taken over from an `http-errors` section; no statuses: all of them."""
+
+    name: str
+    statuses: tuple[int, ...]
+    origin: Origin
 
 
 @dataclass(frozen=True)
@@ -156,8 +172,9 @@ class Settings:
     redispatch_interval: int = 0
     balance: Balance = field(default_factory=Balance)
     cookie: CookieRule | None = None
+    dynamic_cookie_key: bytes = b""
     server_options: ServerOptions = ServerOptions()
-    errorfiles: tuple[ErrorFile, ...] = ()
+    errorfiles: tuple[ErrorFile | ErrorImport, ...] = ()  # in the order of their lines
     default_backend: Reference | None = None
     maxconn: int = 0
     fullconn: int = 0
@@ -181,6 +198,11 @@ class Settings:
     disables_on_404: bool = False
     sends_state: bool = False
     logs_checks: bool = False
+    buffers_requests: bool = False
+    contstats: bool = False
+    prefers_last_server: bool = False
+    keep_alive_queue_max: int = 0
+    stats_page: StatsPage | None = None
 
     def timeout_s(self, name: str) -> float:
         """The timeout in seconds, 0.0 where none was given."""
@@ -205,6 +227,7 @@ class ProxyDraft:
     use_backends: list[Reference] = field(default_factory=list)
     exporter_path: bytes = b""
     own_timeouts: set[str] = field(default_factory=set)  # given in this section itself
+    has_own_page: bool = False  # a word of `stats` stands in this section itself
     has_own_check: bool = False  # `option httpchk` or an `http-check` rule stands in this section itself
 
     def is_frontend(self) -> bool:

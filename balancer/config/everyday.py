@@ -94,6 +94,10 @@ def _http_reuse(proxy: ProxyDraft, statement: Statement) -> None:
     proxy.settings.http_reuse = statement.choice(REUSE)
 
 
+def _keep_alive_queue(proxy: ProxyDraft, statement: Statement) -> None:
+    proxy.settings.keep_alive_queue_max = max(0, statement.integer(-1))
+
+
 def _monitor_uri(proxy: ProxyDraft, statement: Statement) -> None:
     path = statement.text("a path")
     if not PATH.fullmatch(path):
@@ -116,8 +120,7 @@ def _errorloc(proxy: ProxyDraft, statement: Statement) -> None:
     fields = b"cache-control: no-cache\r\ncontent-length: 0\r\nlocation: %s\r\n" % words[1].encode()
     octets = b"HTTP/1.1 %s\r\n%s\r\n" % (line, fields)
     status = int(words[0])
-    others = tuple(other for other in proxy.settings.errorfiles if other.status != status)
-    proxy.settings.errorfiles = (*others, ErrorFile(status, octets, words[1], statement.origin))
+    proxy.settings.errorfiles += (ErrorFile(status, octets, words[1], statement.origin),)
 
 
 EVERYDAY_ROWS: Final[tuple[Keyword[ProxyDraft], ...]] = (
@@ -145,6 +148,20 @@ EVERYDAY_ROWS: Final[tuple[Keyword[ProxyDraft], ...]] = (
     _switch("splice-auto", "DFLB", "large bodies pass by splice(2), which is the default; `no` forbids it", "splice_auto"),
     _switch("splice-request", "DFLB", "as `splice-auto`, for bodies of requests", "splice_request"),
     _switch("splice-response", "DFLB", "as `splice-auto`, for bodies of answers", "splice_response"),
+    _switch(
+        "http-buffer-request",
+        "DFLB",
+        "a request waits until its body is there or `tune.bufsize` of it, within `timeout http-request`",
+        "buffers_requests",
+    ),
+    _switch("contstats", "DFL", "octets are counted each second, not only when a request ends", "contstats"),
+    _switch(
+        "prefer-last-server",
+        "DLB",
+        "a client that has a server connection of its own (`http-reuse never`) stays with that server",
+        "prefers_last_server",
+    ),
+    works("max-keep-alive-queue", "DLB", "how long that server's queue may be for it; -1, 0: no limit", _keep_alive_queue),
     works("http-reuse", "DLB", "who may use a kept server connection: never, safe, aggressive, always", _http_reuse),
     works("monitor-uri", "DFL", "a path that is answered here, 200 while the section serves, and not logged", _monitor_uri),
     works("errorloc", "DFLB", "redirects by 302 in place of an answer of ours: `STATUS URL`", _errorloc),

@@ -5,6 +5,7 @@ HAProxy does (it calls that an alert and starts all the same). Names of users an
 a chroot nobody can look them up.
 """
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -22,6 +23,8 @@ BUFSIZE_MIN: Final = 1024
 BUFSIZE_MAX: Final = 256 * 1024 * 1024 - 1  # HAProxy: below 256 MB
 HEADERS_MAX: Final = 32767
 STATS_MAXCONN_MAX: Final = 65535
+NODE: Final = re.compile(r"[A-Za-z0-9._-]+")
+SPREAD_PERCENT_MAX: Final = 50
 
 
 def _is_first(draft: GlobalDraft, statement: Statement, name: str = "") -> bool:
@@ -132,10 +135,21 @@ def _no_splice(draft: GlobalDraft, statement: Statement) -> None:
     draft.splices = False
 
 
+def _node(draft: GlobalDraft, statement: Statement) -> None:
+    name = statement.text("a name of letters, digits, '.', '-' and '_'")
+    if not NODE.fullmatch(name):
+        raise Refusal(f"'node' expects a name of letters, digits, '.', '-' and '_' (got '{name}')")
+    draft.node = name
+
+
 def _description(draft: GlobalDraft, statement: Statement) -> None:
     if not statement.arguments:
         raise Refusal("'description' expects a text (got nothing)")
     draft.description = " ".join(statement.arguments)
+
+
+def _max_spread(draft: GlobalDraft, statement: Statement) -> None:
+    draft.max_spread_checks_s = statement.time_s()
 
 
 GLOBAL_ROWS: Final[tuple[Keyword[GlobalDraft], ...]] = (
@@ -161,7 +175,14 @@ GLOBAL_ROWS: Final[tuple[Keyword[GlobalDraft], ...]] = (
     works("nbthread", "G", "taken; more than 1: a warning that one is used", _workers),
     works("nbproc", "G", "taken; more than 1: a warning that one is used", _workers),
     works("hard-stop-after", "G", "how long a soft stop waits for the last requests", _hard_stop_after),
-    works("node", "G", "the node's name in `show info`", _text("node", "a name", False)),
+    works(
+        "spread-checks",
+        "G",
+        "by how many percent of its interval a check may come too early or too late, at random; 0",
+        _number("spread_checks_percent", 0, SPREAD_PERCENT_MAX, False),
+    ),
+    works("max-spread-checks", "G", "over how long the first checks are spread at most; their interval", _max_spread),
+    works("node", "G", "the node's name in `show info`", _node),
     works("description", "G", "a text in `show info`", _description),
     works("stats maxconn", "G", "how many sessions of commands there may be at once; 10", _stats_maxconn),
     works("stats socket", "G", "a socket for commands: `stats socket PATH|ADDRESS:PORT [mode M] [level L] ...`", _stats_socket),

@@ -8,9 +8,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from balancer.config.keywords import NO_EFFECT, REFUSED, Keyword
+from balancer.config.reasons import OWN_REASONS
 
-# (fate, what to do instead or why, the words)
+# (fate, what to do instead or why, the words); "": each word has a reason of its own in `reasons`
 Group = tuple[str, str, str]
+# The letters of the lines within which options stand.
+OF_LINES: Final = ("b", "s", "t")
 
 
 def rows(sections: str, groups: Sequence[Group], prefix: str = "") -> tuple[Keyword[Any], ...]:
@@ -22,7 +25,9 @@ def _rows(sections: str, groups: Sequence[Group], prefix: str) -> Iterable[Keywo
     for fate, text, words in groups:
         for word in words.split():
             name, _plus, count = word.partition("+")
-            yield Keyword(f"{prefix} {name}".strip(), sections, fate, text, None, False, "", int(count or 0))
+            whole = f"{prefix} {name}".strip()
+            reason = text or OWN_REASONS.get(f"{sections} {name}" if sections in OF_LINES else whole, "")
+            yield Keyword(whole, sections, fate, reason, None, False, "", int(count or 0))
 
 
 NO_TLS_BIND: Final = "let the web server in front do TLS"
@@ -97,7 +102,8 @@ SERVER_OPTIONS: Final[tuple[Keyword[Any], ...]] = rows(
         ),
         (NO_EFFECT, NO_RESOLVERS, "init-addr+1 resolve-net+1 resolve-opts+1 resolve-prefer+1"),
         (REFUSED, NO_RESOLVERS, "resolvers+1"),
-        (NO_EFFECT, "", "max-reuse+1 pool-low-conn+1 pool-max-conn+1 pool-purge-delay+1 tcp-ut+1 tfo"),
+        (NO_EFFECT, ONE_THREAD, "pool-low-conn+1"),
+        (NO_EFFECT, "", "tcp-ut+1 tfo"),
     ),
 )
 

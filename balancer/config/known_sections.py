@@ -21,7 +21,6 @@ KERNEL: Final = "the kernel and the event loop decide that"
 HTTP1_ONLY: Final = "only HTTP/1.1 is spoken"
 LOG_ONLY: Final = "log lines are those of 'option httplog'"
 NAMES_KEPT: Final = "names of fields pass as they were received"
-NO_PAGE: Final = "ask the stats socket or /metrics"
 
 
 def _moved(version: str, modern: str) -> str:
@@ -60,7 +59,6 @@ GLOBAL_KNOWN: Final[tuple[Keyword[Any], ...]] = rows(
             "noreuseport ulimit-n",
         ),
         (NO_EFFECT, NAMES_KEPT, "h1-case-adjust h1-case-adjust-file"),
-        (NO_EFFECT, "checks are spread over their interval", "max-spread-checks spread-checks"),
         (NO_EFFECT, "states of servers are not kept over a restart", "server-state-base server-state-file"),
         (NO_EFFECT, "answers are not compressed", "maxcompcpuusage maxcomprate maxzlibmem"),
         (NO_EFFECT, "give 'hard-stop-after'", "grace close-spread-time"),
@@ -119,7 +117,7 @@ OPTIONS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
             (
                 NO_EFFECT,
                 "it only changes what is logged or counted",
-                "contstats logasap socket-stats",
+                "logasap socket-stats",
             ),
             (NO_EFFECT, LOG_ONLY, "httpslog"),
         ),
@@ -128,7 +126,7 @@ OPTIONS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
         "DB",
         (
             (REFUSED, "what is malformed is answered 502", "accept-invalid-http-response"),
-            (REFUSED, "", "checkcache prefer-last-server transparent"),
+            (REFUSED, "", "checkcache transparent"),
             (
                 REFUSED,
                 NO_HEALTH,
@@ -142,8 +140,9 @@ OPTIONS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
         "DFB",
         (
             (REFUSED, "names of fields that are no tokens are refused, others pass", "http-restrict-req-hdr-names"),
-            (NO_EFFECT, "bodies are streamed", "http-buffer-request http-no-delay"),
-            (NO_EFFECT, KERNEL, "independent-streams nolinger tcpka"),
+            (NO_EFFECT, "it is always so: what is there leaves at once", "http-no-delay"),
+            (NO_EFFECT, KERNEL, "nolinger tcpka"),
+            (NO_EFFECT, "each wait is for one side, and timed for that side alone", "independent-streams"),
             (NO_EFFECT, LOG_ONLY, "tcplog"),
         ),
     ),
@@ -152,7 +151,7 @@ OPTIONS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
         (
             (GONE, "since HAProxy 2.0; leave it out, or say 'option httpclose'", "forceclose"),
             (GONE, "since HAProxy 2.1; leave it out", "http-tunnel"),
-            (GONE, "since HAProxy 2.5", "http_proxy"),
+            (GONE, "since HAProxy 2.5; leave it out: servers are written down, not named by requests", "http_proxy"),
         ),
     ),
 )
@@ -196,7 +195,7 @@ PROXY_GROUPS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
             (REFUSED, "", "http-send-name-header persist source transparent"),
             (REFUSED, "states of servers are not kept over a restart", "load-server-state-from-file"),
             (NO_EFFECT, "states of servers are not kept over a restart", "server-state-file-name"),
-            (NO_EFFECT, KERNEL, "max-keep-alive-queue srvtcpka-cnt srvtcpka-idle srvtcpka-intvl"),
+            (NO_EFFECT, KERNEL, "srvtcpka-cnt srvtcpka-idle srvtcpka-intvl"),
         ),
     ),
     (
@@ -225,7 +224,6 @@ PROXY_GROUPS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
             (REFUSED, NO_CONDITIONS, "acl"),
             (REFUSED, NO_RULES, "http-after-response http-response tcp-request tcp-response"),
             (REFUSED, "let the web server in front compress", "compression"),
-            (REFUSED, "use 'errorfile'", "errorfiles http-error"),
             (NO_EFFECT, "no mail is sent; watch the log or the metrics", "email-alert"),
             (NO_EFFECT, "the tag of 'global' is used", "log-tag"),
             (NO_EFFECT, ONE_THREAD, "bind-process"),
@@ -256,7 +254,7 @@ PROXY_GROUPS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
                 _moved("2.1", "http-request allow"),
                 "reqallow reqiallow",
             ),
-            (GONE, "since HAProxy 2.1", "reqpass reqipass"),
+            (GONE, "since HAProxy 2.1; leave it out", "reqpass reqipass"),
             (GONE, _moved("2.1", "http-response add-header"), "rspadd"),
             (
                 GONE,
@@ -277,9 +275,6 @@ PROXY_GROUPS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
     ),
 )
 
-STATS_WORDS: Final = (
-    "admin auth enable hide-version http-request realm refresh scope show-desc show-legends show-modules show-node uri"
-)
 IDLE_TIMEOUTS: Final[tuple[tuple[str, Group], ...]] = (
     ("DF", (NO_EFFECT, "a side that is half closed keeps its timeout", "client-fin")),
     ("DB", (NO_EFFECT, "a side that is half closed keeps its timeout", "server-fin")),
@@ -300,7 +295,6 @@ def _proxy_rows() -> tuple[Keyword[Any], ...]:
         found += rows(_with_listen(letters), groups, "option")
     for letters, group in IDLE_TIMEOUTS:
         found += rows(_with_listen(letters), (group,), "timeout")
-    found += rows("DFLB", ((REFUSED, NO_PAGE, STATS_WORDS),), "stats")
     return tuple(found)
 
 

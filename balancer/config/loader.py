@@ -15,10 +15,11 @@ from balancer.config.dispatch import NEGATABLE_ONLY, NEGATIONS, Section, apply_l
 from balancer.config.drafts import GlobalDraft, ProxyDraft, Settings
 from balancer.config.environment import environment_of
 from balancer.config.findings import Finding, Refusal, Report
+from balancer.config.httperrors import ErrorGroup
 from balancer.config.keywords import nearest, suggestion
 from balancer.config.names import check_name
 from balancer.config.reader import Line, read_lines, read_octets
-from balancer.config.sections import ALL_SECTIONS, IDLE_SECTIONS, PROXIES, REFUSED_SECTIONS
+from balancer.config.sections import ALL_SECTIONS, HTTP_ERRORS, IDLE_SECTIONS, PROXIES, REFUSED_SECTIONS
 from balancer.config.splitting import Place, split_condition
 from balancer.config.statement import Statement
 from balancer.config.validate import build
@@ -51,7 +52,7 @@ def load(
     loader = _Loader(resolve, GlobalDraft(environment=environment_of(paths, environment, local_peer, is_master)))
     for path in paths:
         loader.read(path)
-    model, has_listener = build(loader.process, loader.proxies, tuple(paths), loader.report)
+    model, has_listener = build(loader.process, loader.proxies, loader.errors, tuple(paths), loader.report)
     findings = loader.report.findings
     return Outcome(None if loader.report.has_errors() else model, findings, has_listener)
 
@@ -72,6 +73,8 @@ class _Loader:
     report: Report = field(default_factory=Report)
     proxies: list[ProxyDraft] = field(default_factory=list)
     defaults: DefaultsSections = field(default_factory=DefaultsSections)
+    errors: dict[str, ErrorGroup] = field(default_factory=dict)
+    group: ErrorGroup | None = None  # the `http-errors` section that is being read
     section: Section | None = None  # None before the first, and in one whose lines are passed over
     is_passed_over: bool = False
 
@@ -79,7 +82,7 @@ class _Loader:
         """Reads one file; it begins with a section of its own, and its blocks end with it."""
         place = Place(self.process.environment, path)
         directives = Directives(self.process.environment, self.report)
-        self.section, self.is_passed_over = None, False
+        self.section, self.group, self.is_passed_over = None, None, False
         for line in read_lines(read_octets(path, self.report), place, self.report):
             if directives.take(line):
                 continue
@@ -99,6 +102,8 @@ class _Loader:
             self._open(line)
         elif self.section is not None:
             apply_line(self.section, line)
+        elif self.group is not None:
+            self.group.take(Statement(line.origin, line.words[0], line.words[1:], False, self.resolves, self.report))
         elif not self.is_passed_over:
             near = suggestion(nearest(line.words[0], ALL_SECTIONS))
             raise Refusal(f"unknown keyword '{line.words[0]}' out of section{near}")
@@ -111,7 +116,7 @@ class _Loader:
 
     def _open(self, line: Line) -> None:
         kind, words = line.words[0], line.words[1:]
-        self.section, self.is_passed_over = None, True
+        self.section, self.group, self.is_passed_over = None, None, True
         if kind in REFUSED_SECTIONS:
             tail = f" : {REFUSED_SECTIONS[kind]}" if REFUSED_SECTIONS[kind] else ""
             raise Refusal(f"section '{kind}' is known to HAProxy and not supported yet{tail}")
@@ -119,6 +124,8 @@ class _Loader:
             if not words:
                 raise Refusal(f"missing name for {kind} section.")
             self.report.warning(line.origin, f"section '{kind}' has no effect : {IDLE_SECTIONS[kind]}")
+        elif kind == HTTP_ERRORS:
+            self._open_errors(line, words)
         elif kind == "global":
             self.section = Section("G", self.process, None, self.resolves, self.report)
             if words:
@@ -127,6 +134,17 @@ class _Loader:
             self._open_defaults(line, words)
         else:
             self._open_proxy(line, words)
+
+    def _open_errors(self, line: Line, words: tuple[str, ...]) -> None:
+        name = words[0] if words else ""
+        if not name:
+            raise Refusal("missing name for http-errors section.")
+        if len(words) > 1:
+            raise Refusal(f"'{HTTP_ERRORS}' cannot handle unexpected argument '{words[1]}'")
+        check_name(HTTP_ERRORS, name)
+        if name in self.errors:
+            raise Refusal(f"http-errors section '{name}' already defined at {self.errors[name].origin}.")
+        self.group = self.errors[name] = ErrorGroup(name, line.origin)
 
     def _open_draft(self, line: Line, name: str, settings: Settings) -> ProxyDraft:
         kind = line.words[0]

@@ -76,10 +76,13 @@ def _cookie(proxy: ProxyDraft, statement: Statement) -> None:
     proxy.settings.cookie = parse_cookie(statement)
 
 
+def _key(proxy: ProxyDraft, statement: Statement) -> None:
+    key = statement.text("<secret_key> as argument.")
+    proxy.settings.dynamic_cookie_key = key.encode("utf-8", "surrogateescape")
+
+
 def _errorfile(proxy: ProxyDraft, statement: Statement) -> None:
-    errorfile = parse_errorfile(statement)
-    others = tuple(other for other in proxy.settings.errorfiles if other.status != errorfile.status)
-    proxy.settings.errorfiles = (*others, errorfile)
+    proxy.settings.errorfiles += (parse_errorfile(statement),)
 
 
 def _httplog(proxy: ProxyDraft, statement: Statement) -> None:
@@ -193,7 +196,14 @@ PROXY_ROWS: Final[tuple[Keyword[ProxyDraft], ...]] = (
     ),
     works("hash-type", "DLB", "`map-based` or `consistent`, then `sdbm djb2 crc32 wt6`, then `avalanche`", parse_hash_type),
     works("hash-balance-factor", "DLB", "how far above its share a server may go on the ring, in percent; 0", parse_factor),
-    works("cookie", "DLB", "`NAME insert`, with indirect nocache postonly preserve httponly secure domain attr", _cookie),
+    works(
+        "cookie",
+        "DLB",
+        "`NAME [insert | rewrite | prefix]`, with indirect nocache postonly preserve httponly secure domain attr maxidle "
+        "maxlife dynamic",
+        _cookie,
+    ),
+    works("dynamic-cookie-key", "DLB", "what `cookie ... dynamic` makes the servers' values of, with their addresses", _key),
     works("server", "LB", "`NAME ADDRESS:PORT`, with the options below", parse_server),
     works("default-server", "DLB", "options for the servers after it", parse_default_server),
     works("default_backend", "DFL", "the backend for what no rule sends elsewhere", _default_backend),

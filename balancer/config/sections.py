@@ -8,7 +8,6 @@ PROXIES: Final[dict[str, str]] = {"defaults": "D", "frontend": "F", "listen": "L
 REFUSED_SECTIONS: Final[dict[str, str]] = {
     "cache": "answers are not cached",
     "fcgi-app": "FastCGI is not supported yet",
-    "http-errors": "use 'errorfile' in the proxies",
     "log-forward": "log lines are not taken from others",
     "peers": "the cookie names the server, so balancers need not talk to each other",
     "program": "start the program by the system's own service manager",
@@ -20,4 +19,6 @@ IDLE_SECTIONS: Final[dict[str, str]] = {
     "mailers": "no mail is sent; watch the log or the metrics",
     "resolvers": "names are resolved once, when the file is read",
 }
-ALL_SECTIONS: Final[tuple[str, ...]] = ("global", *PROXIES, *REFUSED_SECTIONS, *IDLE_SECTIONS)
+# The section whose lines are error files that proxies name.
+HTTP_ERRORS: Final = "http-errors"
+ALL_SECTIONS: Final[tuple[str, ...]] = ("global", *PROXIES, HTTP_ERRORS, *REFUSED_SECTIONS, *IDLE_SECTIONS)

@@ -4,6 +4,7 @@ A server line begins with the options of the `default-server` lines before it, i
 cookie value is checked here, because it will stand in a header.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from balancer.config.addresses import parse_address
@@ -142,6 +143,17 @@ def _slowstart(server: ServerDraft, statement: Statement) -> None:
     server.set(slowstart_s=statement.time_s())
 
 
+def _pool(field: str, minimum: int) -> Callable[[ServerDraft, Statement], None]:
+    def apply(server: ServerDraft, statement: Statement) -> None:
+        server.set(**{field: statement.integer(minimum)})
+
+    return apply
+
+
+def _purge_delay(server: ServerDraft, statement: Statement) -> None:
+    server.set(pool_purge_delay_s=statement.time_s())
+
+
 def _track(server: ServerDraft, statement: Statement) -> None:
     server.set(track=statement.text("[<proxy>/]<server> as argument."))
 
@@ -185,6 +197,15 @@ SERVER_ROWS: Final[tuple[Keyword[ServerDraft], ...]] = (
     ),
     works("slowstart", "s", "for how long weight and maxconn grow after it has been DOWN", _slowstart, value_count=1),
     works("track", "s", "`[BACKEND/]SERVER` whose state it shares, instead of checks", _track, value_count=1),
+    works("pool-max-conn", "s", "how many kept connections it may have; -1: 256", _pool("pool_size_max", -1), value_count=1),
+    works(
+        "pool-purge-delay",
+        "s",
+        "for how long a connection without a request is kept; 0: not at all",
+        _purge_delay,
+        value_count=1,
+    ),
+    works("max-reuse", "s", "how many more requests a connection may get; -1: no limit", _pool("reuse_max", -1), value_count=1),
     works("maxqueue", "s", "how many requests may wait for it; 0: no limit", _limit, value_count=1),
 )
 SERVER_TABLE: Final[Table[ServerDraft]] = Table((*SERVER_ROWS, *SERVER_OPTIONS))

@@ -4,13 +4,16 @@ All proxies are looked at, whatever is wrong with the first; a disabled one is o
 proxies are counted from 1 in the order of the files, after the proxy of the stats sockets, if there are any.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from balancer.config.checks import check_steps
+from balancer.config.cookies import dynamic_value
 from balancer.config.drafts import GlobalDraft, ProxyDraft, ServerLine, Settings
 from balancer.config.findings import NOTICE, Report
+from balancer.config.httperrors import ErrorGroup, check_imports, own_pages
 from balancer.config.keywords import nearest, suggestion
+from balancer.config.statspage import check_page
 from balancer.config.tracking import check_tracking, full_name, remark_on_checks
 from balancer.model import Backend, Frontend, Global, LogTarget, Model, Server
 
@@ -20,19 +23,25 @@ BUFSIZE_STEP: Final = 16
 LOAD_ONLY: Final = ("seen", "environment")
 
 
-def build(process: GlobalDraft, proxies: Sequence[ProxyDraft], files: tuple[str, ...], report: Report) -> tuple[Model, bool]:
+def build(
+    process: GlobalDraft,
+    proxies: Sequence[ProxyDraft],
+    errors: Mapping[str, ErrorGroup],
+    files: tuple[str, ...],
+    report: Report,
+) -> tuple[Model, bool]:
     """The model and whether anything listens; what is wrong goes to the report, and then the model means nothing."""
     _check_names(proxies, report)
     for proxy in proxies:
         if not proxy.settings.disabled:
-            _check_proxy(process, proxy, proxies, report)
+            _check_proxy(process, proxy, proxies, errors, report)
     frontends = []
     backends = []
     for number, proxy in enumerate(proxies, 2 if process.stats_sockets else 1):
         if proxy.is_frontend():
-            frontends.append(_frontend(process, proxy, number))
+            frontends.append(_frontend(process, proxy, errors, number))
         if proxy.is_backend():
-            backends.append(_backend(process, proxy, number))
+            backends.append(_backend(process, proxy, errors, number))
     has_listener = bool(process.stats_sockets) or any(f.binds and not f.disabled for f in frontends)
     notices = tuple(str(finding) for finding in report.findings if finding.level == NOTICE)
     return Model(_global(process), tuple(frontends), tuple(backends), files, notices), has_listener
@@ -58,8 +67,15 @@ def _check_names(proxies: Sequence[ProxyDraft], report: Report) -> None:
             backends.setdefault(proxy.name, proxy)
 
 
-def _check_proxy(process: GlobalDraft, proxy: ProxyDraft, proxies: Sequence[ProxyDraft], report: Report) -> None:
+def _check_proxy(
+    process: GlobalDraft,
+    proxy: ProxyDraft,
+    proxies: Sequence[ProxyDraft],
+    errors: Mapping[str, ErrorGroup],
+    report: Report,
+) -> None:
     _check_servers(proxy, report)
+    check_page(process, proxy, report)
     settings = proxy.settings
     if settings.mode != "http":
         report.alert(
@@ -69,7 +85,8 @@ def _check_proxy(process: GlobalDraft, proxy: ProxyDraft, proxies: Sequence[Prox
         )
     if proxy.is_frontend():
         _check_references(proxy, proxies, report)
-    for errorfile in settings.errorfiles:
+    check_imports(proxy, errors, report)
+    for errorfile in own_pages(settings, errors).values():
         if len(errorfile.octets) > process.bufsize:
             report.alert(
                 errorfile.origin,
@@ -138,7 +155,7 @@ def _check_servers(proxy: ProxyDraft, report: Report) -> None:
             )
         if number:
             by_number.setdefault(number, server)
-        cookie = server.options.cookie
+        cookie = _cookie_value(server, proxy.settings)
         if cookie is None:
             continue
         if cookie in by_cookie:
@@ -164,7 +181,7 @@ def _logs(process: GlobalDraft, settings: Settings) -> tuple[LogTarget, ...]:
     return tuple(logs)
 
 
-def _frontend(process: GlobalDraft, proxy: ProxyDraft, number: int) -> Frontend:
+def _frontend(process: GlobalDraft, proxy: ProxyDraft, errors: Mapping[str, ErrorGroup], number: int) -> Frontend:
     settings = proxy.settings
     logs = _logs(process, settings)
     # A rule is asked before the default; without either a listen section has servers of its own.
@@ -184,7 +201,7 @@ def _frontend(process: GlobalDraft, proxy: ProxyDraft, number: int) -> Frontend:
         keep_alive_timeout_s=settings.timeout_s("http-keep-alive"),
         default_backend=backend,
         exporter_path=proxy.exporter_path,
-        errorfiles={errorfile.status: errorfile.octets for errorfile in settings.errorfiles},
+        errorfiles={status: page.octets for status, page in own_pages(settings, errors).items()},
         disabled=settings.disabled,
         is_listen=proxy.letter == "L",
         origin=proxy.origin,
@@ -195,6 +212,9 @@ def _frontend(process: GlobalDraft, proxy: ProxyDraft, number: int) -> Frontend:
         dontlog_normal=settings.dontlog_normal,
         log_separate_errors=settings.log_separate_errors,
         splices=_splices(settings),
+        contstats=settings.contstats,
+        buffers_requests=settings.buffers_requests,
+        stats_page=settings.stats_page,
     )
 
 
@@ -221,7 +241,15 @@ def _numbers(servers: Sequence[ServerLine]) -> list[int]:
     return numbers
 
 
-def _backend(process: GlobalDraft, proxy: ProxyDraft, number: int) -> Backend:
+def _cookie_value(line: ServerLine, settings: Settings) -> bytes | None:
+    """The server's own value, or under `cookie ... dynamic` the one that is made of its address."""
+    rule, key = settings.cookie, settings.dynamic_cookie_key
+    if line.options.cookie is None and rule is not None and rule.is_dynamic and key:
+        return dynamic_value(key, line.host, line.port)
+    return line.options.cookie
+
+
+def _backend(process: GlobalDraft, proxy: ProxyDraft, errors: Mapping[str, ErrorGroup], number: int) -> Backend:
     settings = proxy.settings
     servers = tuple(
         Server(
@@ -230,7 +258,12 @@ def _backend(process: GlobalDraft, proxy: ProxyDraft, number: int) -> Backend:
             port=line.port,
             is_ipv6=line.is_ipv6,
             origin=line.origin,
-            **{**vars(line.options), "number": number_of_server, "track": full_name(line.options.track, proxy)},
+            **{
+                **vars(line.options),
+                "number": number_of_server,
+                "track": full_name(line.options.track, proxy),
+                "cookie": _cookie_value(line, settings),
+            },
         )
         for line, number_of_server in zip(proxy.servers, _numbers(proxy.servers), strict=True)
     )
@@ -249,7 +282,7 @@ def _backend(process: GlobalDraft, proxy: ProxyDraft, number: int) -> Backend:
         check_timeout_s=settings.timeout_s("check"),
         maxconn=settings.fullconn,
         logs=_logs(process, settings),
-        errorfiles={errorfile.status: errorfile.octets for errorfile in settings.errorfiles},
+        errorfiles={status: page.octets for status, page in own_pages(settings, errors).items()},
         disabled=settings.disabled,
         is_listen=proxy.letter == "L",
         origin=proxy.origin,
@@ -266,4 +299,8 @@ def _backend(process: GlobalDraft, proxy: ProxyDraft, number: int) -> Backend:
         disables_on_404=settings.disables_on_404,
         sends_state=settings.sends_state,
         logs_checks=settings.logs_checks,
+        buffers_requests=settings.buffers_requests,
+        prefers_last_server=settings.prefers_last_server,
+        keep_alive_queue_max=settings.keep_alive_queue_max,
+        stats_page=settings.stats_page,
     )

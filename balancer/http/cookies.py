@@ -16,6 +16,7 @@ COMMA: Final = 44
 EQUALS: Final = 61
 QUOTE: Final = 34
 BACKSLASH: Final = 92
+TILDE: Final = b"~"  # between the server's value and the application's (`cookie NAME prefix`)
 
 
 def _pair_end(line: bytes, start: i64) -> i64:
@@ -38,21 +39,29 @@ def _pair_end(line: bytes, start: i64) -> i64:
     return length
 
 
-def _value_in(line: bytes, start: i64, end: i64, name: bytes) -> bytes | None:
-    """The value of the pair line[start:end] if its name is `name`."""
+def _value_at(line: bytes, start: i64, end: i64, name: bytes) -> i64:
+    """Where the value of the pair line[start:end] begins if its name is `name`, -1 otherwise."""
     i = start
     while i < end and (line[i] == SP or line[i] == HTAB):
         i += 1
     after: i64 = i + len(name)
     if not line.startswith(name, i):
-        return None
+        return -1
     while after < end and (line[after] == SP or line[after] == HTAB):
         after += 1
     if after >= end or line[after] != EQUALS:
-        return None
+        return -1
     after += 1
     while after < end and (line[after] == SP or line[after] == HTAB):
         after += 1
+    return after
+
+
+def _value_in(line: bytes, start: i64, end: i64, name: bytes) -> bytes | None:
+    """The value of the pair line[start:end] if its name is `name`."""
+    after = _value_at(line, start, end, name)
+    if after < 0:
+        return None
     stop = end
     while stop > after and (line[stop - 1] == SP or line[stop - 1] == HTAB):
         stop -= 1
@@ -117,6 +126,53 @@ def without_cookie_lines(lines: bytes, name: bytes) -> bytes:
                 line = line[: colon + 1] + b" " + left
         kept.append(line + b"\r\n")
     return b"".join(kept)
+
+
+def _without_prefix(line: bytes, name: bytes) -> bytes:
+    """One Cookie field value in which the pairs called `name` have lost what stands up to their first `~`."""
+    if line.find(name) < 0:
+        return line
+    kept: list[bytes] = []
+    length: i64 = len(line)
+    start: i64 = 0
+    begin: i64 = 0
+    while start < length:
+        end = _pair_end(line, start)
+        after = _value_at(line, start, end, name)
+        tilde: i64 = line.find(TILDE, after, end) if after >= 0 else -1
+        if tilde >= 0:
+            kept.append(line[begin:after])
+            begin = tilde + 1
+        start = end + 1
+    if not kept:
+        return line
+    kept.append(line[begin:])
+    return b"".join(kept)
+
+
+def without_prefix_lines(lines: bytes, name: bytes) -> bytes:
+    """Field lines whose Cookie lines show the application its own value of the cookie `name`, without the server's."""
+    kept: list[bytes] = []
+    for line in lines.split(b"\r\n"):
+        if line:
+            if line[:7].lower() == b"cookie:":
+                line = line[:7] + _without_prefix(line[7:], name)
+            kept.append(line + b"\r\n")
+    return b"".join(kept)
+
+
+def with_server_value(set_cookie: bytes, server: bytes, is_prefix: bool) -> bytes:
+    """A Set-Cookie field value with the server's value in place of the application's, or with `~` before that."""
+    length: i64 = len(set_cookie)
+    begin: i64 = set_cookie.find(b"=") + 1
+    while begin < length and (set_cookie[begin] == SP or set_cookie[begin] == HTAB):
+        begin += 1
+    if is_prefix:
+        return set_cookie[:begin] + server + TILDE + set_cookie[begin:]
+    end = _pair_end(set_cookie, begin)
+    while end > begin and (set_cookie[end - 1] == SP or set_cookie[end - 1] == HTAB):
+        end -= 1
+    return set_cookie[:begin] + server + set_cookie[end:]
 
 
 def is_set_cookie_of(value: bytes, name: bytes) -> bool:

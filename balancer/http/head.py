@@ -10,7 +10,7 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from balancer.http.cookies import without_cookie_lines
+from balancer.http.cookies import is_set_cookie_of, with_server_value, without_cookie_lines, without_prefix_lines
 from balancer.http.fields import (
     AUTHENTICATE_FIELD,
     CACHE_CONTROL_FIELD,
@@ -142,6 +142,10 @@ class RequestHead(Head):
             parts.append(b"upgrade: %s\r\nconnection: Upgrade\r\n" % self.upgrade)
         parts.append(b"\r\n")
         return b"".join(parts)
+
+    def hide_prefix(self, cookie: bytes) -> None:
+        """What is forwarded shows the server the application's own value of that cookie alone (`cookie NAME prefix`)."""
+        self.kept = [without_prefix_lines(b"".join(self.kept), cookie)]
 
     def _request_line(self) -> None:
         data = self.data
@@ -313,6 +317,25 @@ class ResponseHead(Head):
                     return True
         return False
 
+    def drop_own_cookie(self) -> None:
+        """Drops the server's own Set-Cookie lines of the backend's cookie."""
+        self._edit_own_cookie(None, False)
+
+    def rewrite_own_cookie(self, server: bytes, is_prefix: bool) -> None:
+        """Puts the server's value in place of the application's, or with `~` before it."""
+        self._edit_own_cookie(server, is_prefix)
+
+    def _edit_own_cookie(self, server: bytes | None, is_prefix: bool) -> None:
+        kept: list[bytes] = []
+        for line in b"".join(self.kept).split(b"\r\n"):
+            if line[:11].lower() == b"set-cookie:" and is_set_cookie_of(line[11:], self.own_cookie):
+                if server is None:
+                    continue
+                line = line[:11] + with_server_value(line[11:], server, is_prefix)
+            if line:
+                kept.append(line + b"\r\n")
+        self.kept = [b"".join(kept)]
+
     def _status_line(self) -> None:
         data = self.data
         i: i64 = self.start
@@ -375,7 +398,7 @@ class ResponseHead(Head):
             return False  # written afresh by whoever knows the client's version
         if kind == UPGRADE_FIELD:
             self.upgrade = value
-            return self.status == 101
+            return self.status == 101 or self.status == 426  # which says what to upgrade to (RFC 9110 15.5.22)
         if kind == WEBSOCKET_ACCEPT_FIELD:
             self.websocket_accept = value
             return True

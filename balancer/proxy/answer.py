@@ -11,7 +11,7 @@ from hashlib import sha1
 from typing import TYPE_CHECKING, Final
 
 from balancer.backend import analysis
-from balancer.backend.persistence import DELETED, INSERTED, NONE, PRESERVED, VALID
+from balancer.backend.persistence import DELETED, INSERTED, NONE, PRESERVED, REWRITTEN, UPDATED
 from balancer.http.framing import CHUNKED, LENGTH, NO_BODY, UNTIL_CLOSE, Body
 from balancer.http.gather import Gathered
 from balancer.http.head import FORBIDDEN, INCOMPLETE, ResponseHead, find_end, list_elements, remove_lines
@@ -175,7 +175,7 @@ class Answer:
             if exchange.backend is not None:
                 persistence = exchange.backend.persistence
                 if persistence is not None:
-                    own, preserve = persistence.name, persistence.preserve
+                    own, preserve = persistence.name, persistence.keeps_own
             head = ResponseHead(data, begin, end, limits.field_count_max, own, preserve)
             if head.error:
                 self._refuse(data[begin:], now)
@@ -232,11 +232,14 @@ class Answer:
         self.keeps_server = head.keeps_alive(request.method) and kind != UNTIL_CLOSE and not exchange.route.closes_server
         if head.is_connection_bound and exchange.channel is not None:
             exchange.channel.is_private = True
+            exchange.channel.carries_identity = True
         is_delimited = kind == NO_BODY or kind == LENGTH or takes_chunks
         # A refusal in the middle of an upload: the rest will not be waited for, and the client is told so.
         is_refusal = status >= 300 and not exchange.upload.is_done
         must_close = request.wants_close() or exchange.route.closes_client or exchange.services.is_stopping
         self.keeps_client = is_delimited and not is_refusal and not must_close
+        if head.has_own_cookie:
+            self._meet_own_cookie(head)
         parts: list[bytes] = []
         if head.minor == 1:
             parts.append(data[head.start : head.fields_begin])
@@ -251,6 +254,8 @@ class Answer:
         if takes_chunks:
             parts.append(b"transfer-encoding: chunked\r\n")
         self._stick(head, parts)
+        if status == 426 and head.upgrade:
+            parts.append(b"connection: upgrade\r\n")
         if not self.keeps_client:
             parts.append(b"connection: close\r\n")
         elif request.minor == 0:
@@ -317,24 +322,39 @@ class Answer:
         else:
             self.exchange.finish(phases.NORMAL, now)
 
+    def _meet_own_cookie(self, head: ResponseHead) -> None:
+        """The server itself sets the cookie: it passes, it goes, or the server's value is written into it."""
+        exchange = self.exchange
+        server = exchange.target
+        if exchange.backend is None or exchange.backend.persistence is None or server is None:
+            return
+        persistence = exchange.backend.persistence
+        self.cookie_letter = PRESERVED
+        if persistence.preserve:
+            return
+        if persistence.inserts or (persistence.is_indirect and exchange.bound_to is server):
+            self.cookie_letter = DELETED
+            head.drop_own_cookie()
+        elif persistence.rewrites and server.cookie is not None:
+            self.cookie_letter = REWRITTEN
+            head.rewrite_own_cookie(server.cookie, persistence.is_prefix)
+
     def _stick(self, head: ResponseHead, parts: list[bytes]) -> None:
         """Adds the cookie, and with it `cache-control: private` unless the server itself forbids storing."""
         exchange = self.exchange
         backend = exchange.backend
-        if backend is None or exchange.target is None:
+        if backend is None or exchange.target is None or exchange.is_local:
             return
         persistence = backend.persistence
         if persistence is None:
             return
-        if head.has_own_cookie:
-            if persistence.preserve:
-                self.cookie_letter = PRESERVED
-                return
-            self.cookie_letter = DELETED
-        bound = exchange.bound_to if exchange.cookie_letter == VALID else None
-        line = persistence.insertion(exchange.target, exchange.head.method, bound)
+        if head.has_own_cookie and persistence.preserve:
+            return
+        bound = exchange.bound_to
+        wall_s = exchange.begun_wall + exchange.answered_at - exchange.begun_at
+        line = persistence.insertion(exchange.target, exchange.head.method, bound, exchange.cookie_dates, wall_s)
         if line:
-            self.cookie_letter = INSERTED
+            self.cookie_letter = UPDATED if bound is exchange.target else INSERTED
             parts.append(line)
             if persistence.nocache and not head.forbids_storing():
                 parts.append(CACHE_CONTROL_LINE)
@@ -346,6 +366,8 @@ class Answer:
         if not request.upgrade or not head.upgrade or not exchange.upload.is_done or not self._is_proved(head):
             exchange.finish(phases.PROXY, now)
             return
+        if head.has_own_cookie:
+            self._meet_own_cookie(head)
         parts = [b"HTTP/1.1 101 %s\r\n" % head.reason]
         parts.append(remove_lines(b"".join(head.kept), [b"content-length"]))
         self._stick(head, parts)

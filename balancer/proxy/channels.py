@@ -106,7 +106,8 @@ class ServerChannel(Connection):
         self.written_octets: int = 0
         self.is_blocked: bool = False
         self.is_lost: bool = False
-        self.is_private: bool = False  # NTLM or Negotiate: never another client's
+        self.is_private: bool = False  # never another client's: `http-reuse never`, or the next
+        self.carries_identity: bool = False  # NTLM or Negotiate: its client must meet the same server again
 
     def begin(self, request: Request) -> None:
         """What comes from now on is the answer to this request."""

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from balancer.backend.counters import Counters
 from balancer.backend.farm import Farm
-from balancer.backend.persistence import NONE
+from balancer.backend.persistence import NO_LETTER, NONE
 from balancer.http.framing import CHUNKED
 from balancer.proxy import phase as phases
 from balancer.proxy.channels import ClientChannel
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from balancer.proxy.exchange import Exchange
 
 DASH: Final = 45
-NO_LETTER: Final = 0
+FORBIDDEN: Final = 403
 
 
 def timers_ms(exchange: "Exchange") -> tuple[int, int, int]:
@@ -45,10 +45,27 @@ def own_status(exchange: "Exchange", cause: int, phase: Phase) -> int:
     return 400 if exchange.upload.is_bad else phases.status_for(cause, phase)
 
 
+def count_so_far(exchange: "Exchange") -> None:
+    """Adds what octets have gone each way since the last time (`option contstats`)."""
+    answer = exchange.answer
+    received = exchange.head.log_octets() + exchange.upload.data_octets - exchange.counted_in
+    sent = (answer.logged_octets() if answer is not None else 0) - exchange.counted_out
+    if exchange.backend is None or exchange.server is None:
+        return  # all three or none: what is counted here is not counted at the end
+    exchange.counted_in += received
+    exchange.counted_out += sent
+    exchange.services.farm.bytes_out += sent
+    for counters in (exchange.route.frontend.counters, exchange.backend.counters, exchange.server.counters):
+        counters.bytes_in += received
+        counters.bytes_out += sent
+
+
 def count(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: int, had_slot: bool, now: float) -> None:
     """Raises the counters of frontend, backend and server."""
     upload = exchange.upload
     received = exchange.head.log_octets() + upload.data_octets + (1 if upload.kind == CHUNKED and upload.is_done else 0)
+    received -= exchange.counted_in
+    octets -= exchange.counted_out
     answer = exchange.answer
     is_from_server = answer is not None and answer.has_begun
     total_ms = int((now - exchange.begun_at) * 1000.0 + 0.5)
@@ -57,6 +74,11 @@ def count(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: i
     # Chunks that broke the grammar are the client's fault, whatever was waited for then.
     is_bad_request = cause == phases.PROXY and (upload.is_bad or (phase is not phases.HEADERS and phase is not phases.DATA))
     counted: list[Counters] = [frontend]
+    if exchange.is_local and exchange.route.twin is not None:
+        # The other half of a listen section counts the octets of what never was a request of its own.
+        twin = exchange.route.twin.counters
+        twin.bytes_in += received
+        twin.bytes_out += octets
     if exchange.backend is not None:
         counted.append(exchange.backend.counters)
         if had_slot and target is not None:
@@ -155,6 +177,8 @@ def log(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: int
     record.frontend_name = frontend.name
     record.backend_name = frontend.name
     record.tr_ms = int((exchange.read_at - exchange.begun_at) * 1000.0 + 0.5)
+    if cause == phases.CLIENT_TIMEOUT and phase is phases.REQUEST:
+        record.tr_ms = -1  # its body was waited for in vain: HAProxy has no request then
     record.tw_ms, record.tc_ms, record.resp_ms = timers_ms(exchange)
     record.ta_ms = int((now - exchange.begun_at) * 1000.0 + 0.5)
     record.status = status
@@ -188,9 +212,19 @@ def log(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: int
             record.cookie_out = NONE if answer is None else answer.cookie_letter
     elif target is not None:
         record.server_name = target.name
-        if cause == phases.NORMAL:
-            record.cause = phases.LOCAL
-            record.phase = phases.REQUEST.letter
+    if exchange.is_local:
+        _log_local(exchange, record, cause)
     if phase is phases.QUEUE and cause == phases.SERVER_ABORT and target is None:
         record.phase = phases.CONNECT.letter
     sink.write(record)
+
+
+def _log_local(exchange: "Exchange", record: Record, cause: int) -> None:
+    """What was answered here ends as `LR`, however slowly its client read; `PR` where a rule refused it."""
+    if cause != phases.INTERNAL and cause != phases.RESOURCE:
+        record.cause = phases.PROXY if record.status == FORBIDDEN else phases.LOCAL
+        record.phase = phases.REQUEST.letter
+    home = exchange.backend or exchange.route.twin
+    if home is not None and home.persistence is not None:
+        record.cookie_in = NONE
+        record.cookie_out = NONE

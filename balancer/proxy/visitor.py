@@ -6,11 +6,13 @@ without the key in its target waits for its body, as far as it is held at all.
 
 from typing import Final
 
-from balancer.backend.backend import Request
+from balancer.backend.backend import Backend, Request
 from balancer.backend.balance import Algorithm
+from balancer.backend.cookiedates import Dates
+from balancer.backend.persistence import DOWN, NO_LETTER, VALID
 from balancer.http.framing import CHUNKED, LENGTH, NO_BODY, Body
 from balancer.http.head import RequestHead
-from balancer.proxy.channels import ClientChannel
+from balancer.proxy.channels import ClientChannel, ServerChannel
 
 POST: Final = b"POST"
 
@@ -27,6 +29,11 @@ class Visitor(Request):
         self.held: list[bytes] = []  # what has not been sent, or must be kept in case it has to be sent again
         self.held_octets: int = 0
         self.is_held_whole: bool = True
+        self.cookie_letter: int = NO_LETTER
+        self.cookie_dates: Dates | None = None
+        self.is_redispatched: bool = False
+        self.counted_in: int = 0  # octets that the statistics have already (`option contstats`)
+        self.counted_out: int = 0
 
     def source_octets(self) -> bytes:
         """For `balance source`."""
@@ -51,13 +58,41 @@ class Visitor(Request):
         body.feed(held, 0)
         return b"".join(body.out)
 
+    def read_cookie(self, backend: Backend, wall_s: float) -> None:
+        """Finds out which server the cookie binds it to."""
+        persistence = backend.persistence
+        if persistence is None:
+            return
+        verdict = persistence.judge(self.head.cookies, wall_s)
+        self.bound_to = verdict.server
+        if persistence.is_logged:
+            self.cookie_letter = verdict.letter
+        if verdict.dates is not None:
+            self.cookie_dates = verdict.dates
+        if persistence.is_prefix and self.head.cookies:
+            self.head.hide_prefix(persistence.name)
+
+    def remember_server(self, own: ServerChannel, backend: Backend) -> None:
+        """Its client has a server connection of its own: it may have to go on with that server."""
+        if own.carries_identity or backend.config.prefers_last_server:
+            self.last_server = own.server
+            self.must_keep_server = own.carries_identity
+
+    def turned_away(self) -> None:
+        """The server of its cookie is full, and so is its queue: the others are asked."""
+        self.bound_to = None
+        self.is_redispatched = True
+        if self.cookie_letter == VALID:
+            self.cookie_letter = DOWN
+
     def needs_form(self, algorithm: Algorithm, held_octets_max: int) -> bool:
         """Whether the choice of a server should wait for the form."""
-        return self.bound_to is None and self.has_more_form(held_octets_max) and algorithm.wants_form(self)
+        may_come = self.head.method == POST and self.has_more_body(held_octets_max)
+        return self.bound_to is None and may_come and algorithm.wants_form(self)
 
-    def has_more_form(self, held_octets_max: int) -> bool:
-        """Whether more of a form may still come to be held."""
-        return self.head.method == POST and not self.upload.is_done and self.held_octets <= held_octets_max
+    def has_more_body(self, held_octets_max: int) -> bool:
+        """Whether more of the body may still come to be held."""
+        return not self.upload.is_done and self.held_octets <= held_octets_max
 
     def hold(self, pieces: list[bytes], octets_max: int) -> None:
         """Keeps octets of the body; with more than `octets_max` (0: no limit) all of it is forgotten, for good."""

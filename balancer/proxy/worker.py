@@ -17,6 +17,7 @@ from balancer.backend.frontend import Frontend
 from balancer.backend.health import Checks
 from balancer.backend.server import Server
 from balancer.http.errors import PAGES, ErrorPage, page_from_file
+from balancer.proxy import ledger
 from balancer.proxy import phase as phases
 from balancer.proxy.channels import Connecting, Limits
 from balancer.proxy.client import ClientSide
@@ -27,12 +28,11 @@ from balancer.proxy.gate import Gate
 from balancer.proxy.listener import Listener
 from balancer.proxy.record import AccessLog
 from balancer.proxy.route import Route
-from balancer.proxy.services import Service, Services
+from balancer.proxy.services import Services, Site
 from balancer.proxy.splice import SPLICED_OCTETS_MIN, Pipes
 from balancer.proxy.underway import Doorways, UnderWay
 
-POOL_PURGE_S: Final = 5.0
-POOL_IDLE_S: Final = 300.0
+POOL_PURGE_S: Final = 1.0
 # How soon it is looked again whether new connections come slowly enough.
 RATE_LOOK_S: Final = 0.02
 DESCRIPTORS_RESERVED: Final = 32
@@ -154,7 +154,7 @@ class Worker(Services):
         events: EventLog,
         access_logs: dict[str, AccessLog],
         farm: Farm,
-        service: Service | None,
+        site: Site,
     ) -> None:
         process = config.process
         super().__init__(loop, farm, Wheel(), Limits(process.bufsize, process.maxrewrite, process.maxhdr))
@@ -173,7 +173,8 @@ class Worker(Services):
         self.sweep_handle: asyncio.TimerHandle | None = None
         self.adopting: set[asyncio.Task[None]] = set()  # connections from the backlogs at a soft stop
         self.purge_at: float = 0.0
-        self.service = service
+        self.counts_continuously: bool = any(frontend.config.contstats for frontend in farm.frontends)
+        self.site = site
         routes: dict[str, Route] = {}
         for frontend in farm.frontends:
             routes[frontend.name] = self._route(frontend, access_logs.get(frontend.name))
@@ -240,7 +241,7 @@ class Worker(Services):
 
     def connect(self, exchange: Exchange, server: Server) -> Connecting:
         """Opens a connection to `server` for the exchange."""
-        return Attempt(self.loop, exchange, server, self.service)
+        return Attempt(self.loop, exchange, server, self.site.service_of(server))
 
     def shed_idle(self) -> None:
         """Closes every idle server connection: descriptors are needed elsewhere."""
@@ -265,8 +266,13 @@ class Worker(Services):
             files.update(backend.config.errorfiles)
         for status, raw in files.items():
             pages[status] = page_from_file(status, raw)
-        service = self.service.server if self.service is not None and config.exporter_path else None
-        return Route(frontend, backend, pages, access_log, config.exporter_path, service)
+        exporter = self.site.exporter if config.exporter_path else None
+        route = Route(frontend, backend, pages, access_log, config.exporter_path, None if exporter is None else exporter.server)
+        route.door = self.site.frontend_doors.get(frontend.name)
+        if config.is_listen:
+            route.twin = self.farm.backend_by_name.get(frontend.name)
+        route.backend_doors = self.site.backend_doors
+        return route
 
     def _sweep(self) -> None:
         self.sweep_handle = self.loop.call_later(GRAIN_S, self._sweep)
@@ -276,4 +282,12 @@ class Worker(Services):
             self.purge_at = now + POOL_PURGE_S
             for backend in self.farm.backends:
                 for server in backend.servers:
-                    server.pool.expire(now - POOL_IDLE_S)
+                    server.pool.expire(now - server.pool_idle_s)
+            if self.counts_continuously:
+                self._count_so_far()
+
+    def _count_so_far(self) -> None:
+        """`option contstats`: long transfers show in the statistics while they last."""
+        for client in self.doors.clients:
+            if client.exchange is not None and client.route.frontend.config.contstats:
+                ledger.count_so_far(client.exchange)

@@ -218,7 +218,7 @@ def _to_client(message: Message, case: Case) -> Message:
     fields = _kept(message)
     if status in (b"101", b"204"):
         fields = [each for each in fields if each[0] != b"content-length"]
-    if status == b"101":
+    if status in (b"101", b"426"):
         fields += [(b"upgrade", value) for value in message.values(b"upgrade")]
     writes_chunks = has_body and message.is_chunked and case.version == "1.1"
     if writes_chunks:

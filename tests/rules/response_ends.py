@@ -76,10 +76,10 @@ INTERIMS: Final = Group(
             request=SWITCH,
         ),
         Response(
-            "426 stays HTTP",
-            UPGRADE,
+            "426 stays HTTP and says what to upgrade to",
+            "RFC 9110 15.5.22",
             b"HTTP/1.1 426 Upgrade\r\nUpgrade: y\r\nConnection: upgrade\r\nContent-Length: 0\r\n\r\n",
-            Answered(426, b"", lacks=("upgrade",), keeps_server=True),
+            Answered(426, b"", has=("upgrade: y", "connection: upgrade"), keeps_server=True),
             request=SWITCH,
         ),
     ],

@@ -6,7 +6,7 @@ import pytest
 from records import KeptEvents, backend_record, images, living_backend, server_record
 
 from balancer import model
-from balancer.backend.backend import ASSIGNED, NO_SERVER, QUEUED, Backend, Request
+from balancer.backend.backend import ASSIGNED, NO_ROOM, NO_SERVER, QUEUED, Backend, Request
 from balancer.backend.server import MAINT, Server
 from balancer.backend.transitions import announce
 
@@ -161,13 +161,24 @@ def test_who_has_waited_longer_goes_first_whichever_queue() -> None:
         holder = expected
 
 
-def test_a_full_queue_sends_its_user_elsewhere() -> None:
+def test_a_full_queue_refuses_its_user() -> None:
     backend = living_backend(server_record("a", maxconn=1, maxqueue=1), server_record("b"))
+    server = named(backend, "a")
+    assign(backend, server)
+    assign(backend, server)
+    outcome, request = assign(backend, server)
+    assert (outcome, request.server, request.waits_for) == (NO_ROOM, None, server)
+    assert (server.counters.redispatches, backend.counters.redispatches) == (0, 0)
+
+
+def test_with_redispatch_a_full_queue_sends_its_user_elsewhere() -> None:
+    backend = living_backend(server_record("a", maxconn=1, maxqueue=1), server_record("b"), redispatch_interval=-1)
     server = named(backend, "a")
     assert assign(backend, server)[0] == ASSIGNED
     assert assign(backend, server)[0] == QUEUED
     outcome, request = assign(backend, server)
-    assert (outcome, request.server) == (ASSIGNED, named(backend, "b"))
+    assert (outcome, request.server, request.bound_to) == (ASSIGNED, named(backend, "b"), None)
+    assert (server.counters.redispatches, backend.counters.redispatches) == (1, 1)
 
 
 def test_nobody_overtakes_those_who_wait_for_a_server() -> None:

@@ -27,7 +27,7 @@ listen smalltalk
     server app2 127.0.0.1:3002 cookie "app1;inst2" check
     server app1 127.0.0.1:3003 weight many
     option htplog
-    stats enable
+    filter trace
     default_backend smaltalk
 """
 
@@ -53,8 +53,8 @@ def test_all_mistakes_of_a_file_are_told_in_one_run_with_their_lines(tmp_path: P
         "did you mean 'local0' maybe ?",
         "ALERT 7: 'timeout client' expects a time in one of the units us, ms, s, m, h, d (got 'x' in '50x')",
         "ALERT 10: 'bind' : 'port' expects a whole number between 1 and 65535 (got '80800')",
-        "ALERT 11: 'cookie' expects the options insert, indirect, nocache, postonly, preserve, httponly, secure, domain, attr "
-        "(got 'nocahe'); did you mean 'nocache' maybe ?",
+        "ALERT 11: 'cookie' expects the options rewrite, insert, prefix, indirect, nocache, postonly, preserve, httponly, "
+        "secure, dynamic, domain, attr, maxidle, maxlife (got 'nocahe'); did you mean 'nocache' maybe ?",
         "ALERT 12: 'balance leastcon' expects one of roundrobin, static-rr, leastconn, first, random[(draws)], source, uri, "
         "url_param, hdr(name)",
         "ALERT 13: 'server smalltalk/app1' : unknown keyword 'chek'; did you mean 'check' maybe ?",
@@ -62,7 +62,7 @@ def test_all_mistakes_of_a_file_are_told_in_one_run_with_their_lines(tmp_path: P
         "quote, comma, semicolon, \\ (got ';')",
         "ALERT 15: 'server smalltalk/app1' : 'weight' expects a whole number between 0 and 256 (got 'many')",
         "ALERT 16: unknown option 'htplog'; did you mean 'httplog' maybe ?",
-        "ALERT 17: 'stats enable' is known to HAProxy and not supported yet : ask the stats socket or /metrics",
+        "ALERT 17: 'filter' is known to HAProxy and not supported yet : bodies pass as they are",
         "ALERT 15: proxy 'smalltalk', another server named 'app1' was already defined at line 13, please use distinct names.",
         "ALERT 18: Proxy 'smalltalk': unable to find required default_backend: 'smaltalk'; did you mean 'smalltalk' maybe ?",
     ]
@@ -153,12 +153,14 @@ PROXY_LINES: Final[tuple[tuple[str, str], ...]] = (
     ("server a 127.0.0.1:1 id", "'id' : expects an integer argument"),
     ("balance robin", "'balance robin' expects one of roundrobin,"),
     ("cookie", "'cookie' expects <cookie_name> as argument (got nothing)"),
-    ("cookie X", "without 'insert' only observes the application's cookie"),
-    ("cookie X rewrite", "option 'rewrite' is known to HAProxy and not supported yet"),
-    ("cookie X prefix", "option 'prefix' is known to HAProxy and not supported yet"),
-    ("cookie X insert maxidle 3", "option 'maxidle' is known to HAProxy and not supported yet"),
-    ("cookie X insert maxlife 3", "option 'maxlife' is known to HAProxy and not supported yet"),
-    ("cookie X insert dynamic", "option 'dynamic' is known to HAProxy and not supported yet"),
+    ("cookie X rewrite indirect", "cookie 'rewrite' and 'indirect' modes are incompatible."),
+    ("cookie X rewrite insert", "cookie 'rewrite', 'insert' and 'prefix' modes are incompatible (got 'rewrite insert')."),
+    ("cookie X preserve", "cookie 'preserve' requires at least 'insert' or 'indirect'."),
+    ("cookie X insert maxidle", "'cookie' : 'maxidle' expects a time as argument, in seconds by default (got nothing)"),
+    ("cookie X insert maxidle many", "'cookie' : 'maxidle' expects a time, a number with one of the units"),
+    ("cookie X insert maxlife 3x", "'cookie' : 'maxlife' expects a time in one of the units us, ms, s, m, h, d (got 'x'"),
+    ("cookie X insert maxlife 2147483648", "'cookie' : 'maxlife' timer overflow: at most 2147483647 s, about 68 years"),
+    ("dynamic-cookie-key", "'dynamic-cookie-key' expects <secret_key> as argument. (got nothing)"),
     ('cookie "X\\x0aY" insert', "cookie name 'X\nY' expects a token of RFC 6265"),
     ("cookie X=Y insert", "cookie name 'X=Y' expects a token of RFC 6265"),
     ('cookie X insert domain "a;b"', "domain 'a;b' expects letters, digits"),
@@ -208,7 +210,7 @@ PROXY_LINES: Final[tuple[tuple[str, str], ...]] = (
     ("log 127.0.0.1 sample 1:2 local0", "'sample' is known to HAProxy and not supported yet"),
     ("log 127.0.0.1 len 79 local0", "'log len' expects a whole number between 80 and 65535 (got '79')"),
     ("log ring@x local0", "address family 'ring@' is known to HAProxy and not supported yet"),
-    ("stats enable", "'stats enable' is known to HAProxy and not supported yet"),
+    ("filter trace", "'filter' is known to HAProxy and not supported yet"),
     ("stats", "'stats' expects one of admin, auth,"),
     ("stick on src", "'stick' is known to HAProxy and not supported yet"),
     ("stick-table type ip size 1k", "'stick-table' is known to HAProxy and not supported yet"),
