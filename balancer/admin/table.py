@@ -5,7 +5,7 @@ does not need are ignored, as HAProxy ignores them; a command must be spelled wh
 """
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
@@ -67,7 +67,9 @@ class Talk:
         return LEVELS.index(self.level) >= LEVELS.index(level)
 
 
-Run = Callable[[Talk, ProcessInfo, list[str]], str | Told]
+# A long listing comes in parts, one at a time.
+Answer = str | Told | Iterator[str]
+Run = Callable[[Talk, ProcessInfo, list[str]], Answer]
 
 
 @dataclass(frozen=True)
@@ -97,11 +99,16 @@ def command(words: str, level: str, usage: str, text: str) -> Callable[[Run], Ru
 
 
 def execute(talk: Talk, info: ProcessInfo, words: list[str]) -> str:
-    """Runs one command and returns its answer, without the empty line that ends it."""
+    """Runs one command and returns its whole answer, without the empty line that ends it."""
+    return "".join(parts_of(talk, info, words))
+
+
+def parts_of(talk: Talk, info: ProcessInfo, words: list[str]) -> Iterator[str]:
+    """Runs one command, now, and returns its answer in parts."""
     found = find(words)
     if found is None:
         likely = like(words)
-        answer: str | Told = Told(LIKELY + listing(likely) if likely else UNKNOWN + listing(list(COMMANDS.values())))
+        answer: Answer = Told(LIKELY + listing(likely) if likely else UNKNOWN + listing(list(COMMANDS.values())))
     elif not talk.may(found.level):
         answer = Told(PERMISSION_DENIED, ERROR)
     else:
@@ -109,7 +116,9 @@ def execute(talk: Talk, info: ProcessInfo, words: list[str]) -> str:
             answer = found.run(talk, info, words[len(found.words) :])
         except Refusal as refusal:
             answer = Told(str(refusal), ERROR)
-    return answer if isinstance(answer, str) else _shown(talk, answer)
+    if isinstance(answer, Told):
+        answer = _shown(talk, answer)
+    return iter([answer]) if isinstance(answer, str) else answer
 
 
 def _shown(talk: Talk, told: Told) -> str:
