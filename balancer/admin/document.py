@@ -73,7 +73,7 @@ def runtime() -> str:
         "    echo 'show stat' | socat stdio /run/balancer.sock",
         "",
         "A line is a list of commands parted by `;`; `\\;` is a semicolon. The connection is closed after the last answer;",
-        "`prompt` keeps it open. Each answer ends with an empty line; of a command that has just been done nothing else is said.",
+        "`prompt` keeps it open. Each answer ends with an empty line; a command that was done says nothing else.",
         "",
         "The level is that of the socket (`stats socket PATH|ADDRESS:PORT|fd@N level user|operator|admin`; without `level` it",
         "is operator); `user` and `operator` lower it for a session. `expert-mode` and `experimental-mode` are understood and",
