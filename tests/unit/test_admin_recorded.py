@@ -127,8 +127,8 @@ DIFFERENCES: Final[dict[str, str]] = {
 }
 
 
-def conversation() -> Iterator[tuple[str, str, str]]:
-    """Level, command and answer of each recorded exchange, up to the raw ones."""
+def conversation() -> Iterator[tuple[str, str, str, str]]:
+    """Level, command, answer, and how the server stood afterwards, of each recorded exchange up to the raw ones."""
     level = "admin"
     lines = (FOLDER / "haproxy-2.6-socket-set.txt").read_text(encoding="utf-8").split("\n")
     number = 0
@@ -144,7 +144,16 @@ def conversation() -> Iterator[tuple[str, str, str]]:
             while not lines[number].startswith("<<<"):
                 answer.append(lines[number])
                 number += 1
-            yield level, line[4:], "".join(f"{each}\n" for each in answer)
+            after = lines[number + 1].partition("state after: ")[2]
+            yield level, line[4:], "".join(f"{each}\n" for each in answer), after
+
+
+def states(info: ProcessInfo) -> list[str]:
+    """How everything stands, as the record has it: `PROXY,NAME,STATUS,WEIGHT`."""
+    header, *rows = ask(b"show stat\n", info).decode().strip().split("\n")
+    names = header.removeprefix("# ").split(",")
+    found = [dict(zip(names, row.split(","), strict=True)) for row in rows]
+    return [",".join(row[name] for name in ("pxname", "svname", "status", "weight")) for row in found]
 
 
 def reason_of(command: str) -> str:
@@ -166,19 +175,23 @@ def info(tmp_path_factory: pytest.TempPathFactory) -> ProcessInfo:
     images = "".join(f"    server app{n} 127.0.0.1:{3000 + n} cookie app1inst{n} check\n" for n in range(1, 11))
     found: model.Model = model_of(tmp_path_factory.mktemp("recorded"), CONFIG.format(images=images))
     farm = Farm(found, 4000, KeptEvents(), 100.0)
+    for server in farm.backend_by_name["smalltalk"].servers:
+        server.check_passed()
     return ProcessInfo(found, farm, lambda: 106.0, 1795407576.0, 1121, 8060, lambda: 0, lambda: False, 4)
 
 
 def test_the_recorded_conversation_is_held_again(info: ProcessInfo) -> None:
     wrong: list[str] = []
     count = 0
-    for level, command, recorded in conversation():
+    for level, command, recorded, after in conversation():
         count += 1
         own = ask(command.encode() + b"\n", info, level).decode()
         same = is_same(own, recorded)
         reason = reason_of(command)
         if not same and not reason:
             wrong.append(f"{level}: {command!r}: we say {own!r}, HAProxy {recorded!r}")
+        if after and not reason and after not in states(info):
+            wrong.append(f"{command!r}: HAProxy's {after} is none of our {states(info)}")
     assert count > 200
     assert not wrong, "\n".join(wrong)
 
@@ -190,7 +203,7 @@ def test_each_difference_is_written_down() -> None:
 
 
 def test_each_entry_of_the_table_is_in_the_record() -> None:
-    commands = [command for _, command, _ in conversation()]
+    commands = [command for _, command, _, _ in conversation()]
     unused = [
         words
         for words in DIFFERENCES
