@@ -33,6 +33,7 @@ class Arguments:
     quiet: bool = False
     verbose: bool = False
     zero_warning: bool = False
+    no_splice: bool = False
     master: str = ""  # "-W" or "-Ws"
     directory: str = ""
     pidfile: str = ""
@@ -45,8 +46,11 @@ class Arguments:
     passed_over: list[str] = field(default_factory=list)  # known flags that change nothing yet, for a warning each
 
     def is_daemon(self, wanted_by_file: bool) -> bool:
-        """Whether to leave the terminal: `-D` or `daemon`, unless `-db` or `-d` keep the process in front."""
-        return (self.daemon or wanted_by_file) and not (self.foreground or self.debug)
+        """Whether to leave the terminal: `-D` or `daemon`, unless `-db` or `-d` keep the process in front.
+
+        With `-Ws`, systemd wants it in front whatever the file says.
+        """
+        return (self.daemon or (wanted_by_file and self.master != "-Ws")) and not (self.foreground or self.debug)
 
     def is_quiet(self, wanted_by_file: bool) -> bool:
         """Whether messages are held back: `-q` or `quiet`, unless `-V` or `-d` ask for them."""
@@ -242,7 +246,7 @@ FLAGS: Final[tuple[Flag, ...]] = (
     ),
     Flag("-de", NONE, "", _ignores, "ignored (no epoll)"),
     Flag("-dp", NONE, "", _ignores, "ignored (no poll)"),
-    Flag("-dS", NONE, "", _ignores, "ignored (no splice)"),
+    Flag("-dS", NONE, "", _sets("no_splice"), "passes no body by splice(2)"),
     Flag("-dG", NONE, "", _ignores, "ignored (no getaddrinfo)"),
     Flag("-dR", NONE, "", _ignores, "ignored (no SO_REUSEPORT)"),
     Flag("-dr", NONE, "", _ignores, "ignored (names that do not resolve)"),

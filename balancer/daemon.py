@@ -8,28 +8,47 @@ before and written by the daemon itself, before chroot; it stays behind at the e
 
 import os
 import socket
+from collections.abc import Mapping
 from typing import NoReturn
 
 STATUS_LOST = 1  # the daemon died without a word
 
 
-class Starter:
-    """The daemon's line to the process that was started: one octet, its exit status."""
+# What the daemon may send to its starter beside an exit status.
+ANNOUNCE = 255
 
-    def __init__(self, descriptor: int, null: int) -> None:
-        self.descriptor = descriptor
+
+class Starter:
+    """The daemon's line to the process that was started: one octet, its exit status, and before it perhaps its pid."""
+
+    def __init__(self, line: socket.socket, null: int) -> None:
+        self.line: socket.socket | None = line
         self.null = null
 
     def tell(self, status: int) -> None:
         """Lets the waiting process exit with `status`; only the first call is heard."""
-        if self.descriptor == -1:
+        if self.line is None:
             return
         try:
-            os.write(self.descriptor, bytes([status]))
+            self.line.send(bytes([status]))
         except OSError:
             pass  # nobody waits any more
-        os.close(self.descriptor)
-        self.descriptor = -1
+        self.line.close()
+        self.line = None
+
+    def announce(self, pid: int) -> None:
+        """Has the waiting process tell systemd that this is the main process now, and returns when that is done.
+
+        The starter is what systemd runs to reload, so it is believed; the daemon is nobody's yet (NotifyAccess=exec).
+        From then on systemd hears no more of the predecessor, whose last word would be STOPPING=1.
+        """
+        if self.line is None:
+            return
+        try:
+            self.line.send(bytes([ANNOUNCE]) + pid.to_bytes(4, "big"))
+            self.line.recv(1)
+        except OSError:
+            pass  # nobody waits any more
 
     def leave_terminal(self) -> None:
         """Leads the three standard streams to /dev/null, which was opened before chroot."""
@@ -38,20 +57,20 @@ class Starter:
         os.close(self.null)
 
 
-def go_to_background() -> Starter:
+def go_to_background(notifier: "Notifier") -> Starter:
     """Returns in the daemon only. The process that was started waits in here and exits with what the daemon tells."""
-    reader, writer = os.pipe()
+    waiting, line = socket.socketpair()
     null = os.open("/dev/null", os.O_RDWR)
     child = os.fork()
     if child:
-        os.close(writer)
+        line.close()
         os.waitpid(child, 0)
-        _wait_and_exit(reader)
-    os.close(reader)
+        _wait_and_exit(waiting, notifier)
+    waiting.close()
     os.setsid()
     if os.fork():
         os._exit(0)
-    return Starter(writer, null)
+    return Starter(line, null)
 
 
 def open_pidfile(path: str) -> int:
@@ -69,14 +88,23 @@ def write_pid(descriptor: int, pid: int) -> None:
     os.close(descriptor)
 
 
+def notifier_of(environ: Mapping[str, str]) -> "Notifier":
+    """The one that the supervisor's variables ask for. A watchdog without a whole number is none."""
+    microseconds = environ.get("WATCHDOG_USEC", "")
+    watchdog_s = int(microseconds) / 1e6 if microseconds.isascii() and microseconds.isdigit() else 0.0
+    return Notifier(environ.get("NOTIFY_SOCKET", ""), watchdog_s)
+
+
 class Notifier:
     """Tells systemd (sd_notify(3)) over the datagram socket that it named in NOTIFY_SOCKET; without one it does nothing.
 
-    The socket is connected before chroot, since its path lies outside.
+    The socket is connected before chroot, since its path lies outside. With a watchdog (WATCHDOG_USEC), systemd wants to hear
+    every so often that the process is alive: `watchdog_s`, 0 for no watchdog.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, watchdog_s: float = 0.0) -> None:
         self.socket: socket.socket | None = None
+        self.watchdog_s = watchdog_s
         if not address:
             return
         if address.startswith("@"):
@@ -99,6 +127,10 @@ class Notifier:
             pass
 
 
-def _wait_and_exit(reader: int) -> NoReturn:
-    told = os.read(reader, 1)
-    os._exit(told[0] if told else STATUS_LOST)
+def _wait_and_exit(waiting: socket.socket, notifier: Notifier) -> NoReturn:
+    while True:
+        told = waiting.recv(5)
+        if told[:1] != bytes([ANNOUNCE]):
+            os._exit(told[0] if told else STATUS_LOST)
+        notifier.tell(f"MAINPID={int.from_bytes(told[1:], 'big')}")
+        waiting.send(told[:1])

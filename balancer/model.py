@@ -221,6 +221,7 @@ class Frontend:
     log_separate_errors: bool = False
     contstats: bool = False
     buffers_requests: bool = False
+    splices: frozenset[str] = frozenset(("request", "response"))  # the bodies that may pass by splice(2)
 
 
 @dataclass(frozen=True)
@@ -252,6 +253,7 @@ class Backend:
     originalto: AddressField | None = None
     http_reuse: str = ""  # "": what docs/differences.md says
     abortonclose: bool = False
+    splices: frozenset[str] = frozenset(("request", "response"))
     allbackups: bool = False
     persist: bool = False
     check_steps: tuple[CheckStep, ...] = (CheckConnect(),)  # a connect alone is a check by TCP
@@ -265,7 +267,10 @@ class Backend:
 
 @dataclass(frozen=True)
 class StatsSocket:
-    """One `stats socket`. `level` is "user", "operator" or "admin"; `mode` is None where the file gives none (then 0600)."""
+    """One `stats socket`: a path, an address of IP (`port` is not 0), or a descriptor that was inherited (not -1).
+
+    `level` is "user", "operator" or "admin"; `mode` is None where the file gives none (then 0600).
+    """
 
     path: str
     mode: int | None
@@ -274,6 +279,19 @@ class StatsSocket:
     level: str
     origin: Origin
     exposes_listeners: bool = False
+    host: str = ""
+    port: int = 0
+    is_ipv6: bool = False
+    descriptor: int = -1
+    backlog: int = 0  # 0: a default
+    maxconn: int = 0  # 0: only `stats maxconn` limits its sessions
+    severity_form: str = "none"
+
+    def address(self) -> str:
+        """As `show cli sockets` and messages write it."""
+        if self.port:
+            return f"ipv6@[{self.host}]:{self.port}" if self.is_ipv6 else f"ipv4@{self.host or '0.0.0.0'}:{self.port}"
+        return f"unix@{self.path}" if self.path else f"fd@{self.descriptor}"
 
 
 @dataclass(frozen=True)
@@ -296,10 +314,14 @@ class Global:
     nbthread: int = 1
     stats_sockets: tuple[StatsSocket, ...] = ()
     stats_timeout_s: float = 10.0
+    stats_maxconn: int = 10
     hard_stop_after_s: float = 0.0
     bufsize: int = 16384  # octets, rounded up as HAProxy does
     maxrewrite: int = 1024  # octets of it that no head may use, half at most
     maxhdr: int = 101  # lines of a head, the start line counted
+    maxpipes: int = 0  # 0: a quarter of maxconn
+    pipe_octets: int = 0  # 0: one mebibyte
+    splices: bool = True
     node: str = ""
     description: str = ""
     spread_checks_percent: int = 0  # by how much of its interval a check is early or late

@@ -98,6 +98,7 @@ class _Start:
     stats: list[tuple[model.StatsSocket, socket.socket]]
     pid_descriptor: int
     starter: daemon.Starter | None
+    notifier: daemon.Notifier
 
 
 def run(config: model.Model, arguments: Arguments, messages: Messages, assemble: Assemble) -> int:
@@ -129,6 +130,8 @@ def _overridden(config: model.Model, arguments: Arguments) -> model.Model:
     process = config.process
     if arguments.maxconn:
         process = replace(process, maxconn=arguments.maxconn)
+    if arguments.no_splice:
+        process = replace(process, splices=False)
     if arguments.pidfile:
         process = replace(process, pidfile=arguments.pidfile)
     frontends = config.frontends
@@ -162,8 +165,9 @@ def _open_all(config: model.Model, arguments: Arguments, messages: Messages) -> 
         except OSError as error:
             reason = error.strerror
             raise StartError(f"[balancer.main()] Cannot create pidfile {config.process.pidfile} ({reason})") from error
-    starter = daemon.go_to_background() if is_daemon else None
-    return _Start(config, settled.descriptors_max, listeners, stats, pid_descriptor, starter)
+    notifier = daemon.notifier_of(os.environ if arguments.master == "-Ws" else {})
+    starter = daemon.go_to_background(notifier) if is_daemon else None
+    return _Start(config, settled.descriptors_max, listeners, stats, pid_descriptor, starter, notifier)
 
 
 def _settle_limits(config: model.Model, arguments: Arguments, messages: Messages) -> limits.Settled:
@@ -188,10 +192,10 @@ def _open_stats(
 ) -> list[tuple[model.StatsSocket, socket.socket]]:
     opened: list[tuple[model.StatsSocket, socket.socket]] = []
     for config in configs:
-        if not is_successor and sockets.is_served(config.path):
+        if config.path and not is_successor and sockets.is_served(config.path):
             _warn(messages, arguments, f"[{config.origin}] : '{config.path}' is served by another process and taken from it.")
         try:
-            opened.append((config, sockets.open_stats_socket(config)))
+            opened.append((config, sockets.open_stats_socket(config, is_successor)))
         except sockets.BindError as error:
             texts = (*error.texts, "[balancer.main()] Some protocols failed to start their listeners! Exiting.")
             raise StartError(*texts) from error
@@ -206,20 +210,22 @@ def _warn(messages: Messages, arguments: Arguments, text: str) -> None:
 
 
 def _serve(start: _Start, arguments: Arguments, messages: Messages, assemble: Assemble) -> int:
+    limits.keep_freed_memory()
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
-    notifier = daemon.Notifier(os.environ.get("NOTIFY_SOCKET", "") if arguments.master == "-Ws" else "")
     preload(loop)
     parts = assemble(Facts(start.config, loop, start.listeners, messages, time.time(), start.descriptors_max))
     bound_s = start.config.process.hard_stop_after_s
-    running = service.Service(parts.traffic, parts.log, parts.announcer, messages, loop, bound_s, notifier)
+    running = service.Service(parts.traffic, parts.log, parts.announcer, messages, loop, bound_s, start.notifier)
     if start.pid_descriptor != -1:
         daemon.write_pid(start.pid_descriptor, os.getpid())
+    if start.starter is not None:
+        start.starter.announce(os.getpid())
     _relieve_predecessors(arguments, [listener.socket for listener in start.listeners])
     _drop_privileges(start.config.process, arguments, messages)
     running.install_signal_handlers()
     loop.run_until_complete(_start_parts(parts, start))
-    notifier.tell(f"READY=1\nMAINPID={os.getpid()}")
+    running.tell_ready()
     if start.starter is not None:
         start.starter.leave_terminal()
         messages.is_quiet = True

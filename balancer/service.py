@@ -118,6 +118,16 @@ class Service:
         for number in (signal.SIGTTOU, signal.SIGTTIN):
             signal.signal(number, signal.SIG_IGN)
 
+    def tell_ready(self) -> None:
+        """Tells the supervisor that this process serves, and with a watchdog, from now on, that its loop still turns."""
+        self.notifier.tell(f"READY=1\nMAINPID={os.getpid()}")
+        if self.notifier.watchdog_s:
+            self._tell_alive()
+
+    def _tell_alive(self) -> None:
+        self.notifier.tell("WATCHDOG=1")
+        self.loop.call_later(self.notifier.watchdog_s / 2, self._tell_alive)
+
     async def run(self) -> int:
         """Waits for the end: 0 after a soft stop, -N to die of signal N, 1 where finishing itself failed."""
         status = await self._status

@@ -80,7 +80,22 @@ def open_listeners(
     return listeners
 
 
-def open_stats_socket(config: model.StatsSocket) -> socket.socket:
+def open_stats_socket(config: model.StatsSocket, is_successor: bool = False) -> socket.socket:
+    """Listens where a `stats socket` says: at a path, at an address of IP, or on what was inherited. Raises BindError."""
+    if config.path:
+        return _open_stats_path(config)
+    try:
+        if config.descriptor != -1:
+            return socket.socket(fileno=os.dup(config.descriptor))
+        bound = _bind(model.Bind(config.host, config.port, config.is_ipv6, 0, "", config.origin), is_successor)
+    except OSError as error:
+        raise BindError([_stats_text(config, error.strerror or str(error))]) from error
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    bound.listen(config.backlog or STATS_BACKLOG)
+    return bound
+
+
+def _open_stats_path(config: model.StatsSocket) -> socket.socket:
     """Listens on the path of a `stats socket`; a socket file that is there is replaced in one step.
 
     The socket is made under a name of its own with no right for anyone, gets owner and mode, listens, and is renamed to
@@ -103,7 +118,7 @@ def open_stats_socket(config: model.StatsSocket) -> socket.socket:
         if config.uid != -1 or config.gid != -1:
             os.chown(temporary, config.uid, config.gid)
         os.chmod(temporary, STATS_MODE_DEFAULT if config.mode is None else config.mode)
-        listening.listen(STATS_BACKLOG)
+        listening.listen(config.backlog or STATS_BACKLOG)
         os.rename(temporary, config.path)
     except OSError as error:
         listening.close()
@@ -156,7 +171,9 @@ def _bind_text(frontend: model.Frontend, bind: model.Bind, verb: str, error: OSE
 
 
 def _stats_text(config: model.StatsSocket, reason: str) -> str:
-    return f"Binding [{config.origin}] for frontend GLOBAL: cannot bind UNIX socket ({reason}) [{config.path}]"
+    kind = "UNIX " if config.path else ""
+    address = config.path or config.address()
+    return f"Binding [{config.origin}] for frontend GLOBAL: cannot bind {kind}socket ({reason}) [{address}]"
 
 
 def _refuse_other_file(path: str) -> None:

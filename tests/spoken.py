@@ -2,8 +2,7 @@
 
 from observed import in_every_state
 
-import balancer.admin.commands
-import balancer.admin.servers  # noqa: F401 - both enter their commands into the table
+import balancer.admin.every  # noqa: F401 - every command, in the table
 from balancer.admin.conversation import Conversation
 from balancer.observe.info import ProcessInfo
 

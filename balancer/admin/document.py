@@ -8,8 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-import balancer.admin.commands
-import balancer.admin.servers  # noqa: F401 - both enter their commands into the table
+import balancer.admin.every  # noqa: F401 - every command, in the table
 from balancer.admin.table import COMMANDS
 from balancer.observe.columns import COLUMNS
 from balancer.observe.info import LINES
@@ -79,7 +78,7 @@ def runtime() -> str:
         "| command | level | what it does |",
         "|---|---|---|",
     ]
-    for each in sorted(COMMANDS.values(), key=lambda each: each.words):
+    for each in sorted((each for each in COMMANDS.values() if each.usage), key=lambda each: each.words):
         usage = each.usage.replace("|", "\\|")
         rows.append(f"| `{usage}` | {each.level} | {each.help} |")
     return "\n".join(rows) + "\n"

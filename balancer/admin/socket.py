@@ -12,14 +12,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, cast
 
-import balancer.admin.commands
-import balancer.admin.servers  # noqa: F401 - both enter their commands into the table
+import balancer.admin.every  # noqa: F401 - every command, in the table
 from balancer import model
 from balancer.admin.conversation import Conversation
 from balancer.admin.handover import GETSOCKS, give
 from balancer.observe.info import ProcessInfo
 
-SESSIONS_MAX: Final = 10  # HAProxy's default of `stats maxconn`
 WAITING_MAX: Final = 128
 
 
@@ -28,8 +26,10 @@ class Session(asyncio.Protocol):
 
     def __init__(self, server: "StatsSocketServer", config: model.StatsSocket) -> None:
         self.server = server
+        self.config = config
         self.hands_over = config.exposes_listeners and config.level == "admin"
         self.conversation = Conversation(server.info, config.level, server.timeout_s)
+        self.conversation.talk.severity_form = config.severity_form
         self.transport: asyncio.Transport | None = None
         self.timer: asyncio.TimerHandle | None = None
         self.is_blocked = False
@@ -153,6 +153,7 @@ class StatsSocketServer:
         self.loop = loop
         self.listening = listening  # the traffic's sockets, for a successor
         self.timeout_s = info.config.process.stats_timeout_s
+        self.sessions_max = info.config.process.stats_maxconn
         self.sessions: set[Session] = set()
         self.waiting: deque[Session] = deque()
         self.servers: list[asyncio.AbstractServer] = []
@@ -163,7 +164,10 @@ class StatsSocketServer:
     async def start(self, listening: list[tuple[model.StatsSocket, socket.socket]]) -> None:
         """Begins to answer on sockets that already listen."""
         for config, sock in listening:
-            self.servers.append(await self.loop.create_unix_server(self._maker(config), sock=sock))
+            if sock.family == socket.AF_UNIX:
+                self.servers.append(await self.loop.create_unix_server(self._maker(config), sock=sock))
+            else:
+                self.servers.append(await self.loop.create_server(self._maker(config), sock=sock))
 
     def close(self) -> None:
         """Ends all sessions and stops listening."""
@@ -176,7 +180,7 @@ class StatsSocketServer:
     def enter(self, session: Session) -> None:
         """Takes a new session in, or lets it wait; beyond the bound it is turned away."""
         assert session.transport is not None
-        if len(self.sessions) < SESSIONS_MAX:
+        if self._has_room(session):
             self.sessions.add(session)
             session.begin()
             return
@@ -191,11 +195,19 @@ class StatsSocketServer:
             self.waiting.remove(session)
             return
         self.sessions.discard(session)
-        while self.waiting and len(self.sessions) < SESSIONS_MAX:
-            following = self.waiting.popleft()
-            if following.transport is not None and not following.transport.is_closing():
+        for following in list(self.waiting):
+            if following.transport is None or following.transport.is_closing():
+                self.waiting.remove(following)
+            elif self._has_room(following):
+                self.waiting.remove(following)
                 self.sessions.add(following)
                 following.begin()
+
+    def _has_room(self, session: Session) -> bool:
+        own_max = session.config.maxconn
+        if own_max and sum(1 for each in self.sessions if each.config is session.config) >= own_max:
+            return False
+        return len(self.sessions) < self.sessions_max
 
     def _maker(self, config: model.StatsSocket) -> Callable[[], Session]:
         return lambda: Session(self, config)

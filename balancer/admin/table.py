@@ -7,7 +7,7 @@ does not need are ignored, as HAProxy ignores them; a command must be spelled wh
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NoReturn
 
 from balancer.observe.info import ProcessInfo
 
@@ -15,6 +15,12 @@ USER: Final = "user"
 OPERATOR: Final = "operator"
 ADMIN: Final = "admin"
 LEVELS: Final = (USER, OPERATOR, ADMIN)
+
+# Severities of what is said (syslog's), as `set severity-output` shows them.
+SEVERITIES: Final[dict[int, str]] = {3: "err", 4: "warning", 5: "notice", 6: "info"}
+ERROR: Final = 3
+WARNING: Final = 4
+INFO: Final = 6
 
 PERMISSION_DENIED: Final = "Permission denied\n"
 VALID: Final = "The following commands are valid at this level:\n"
@@ -27,6 +33,23 @@ LIKENESS_MIN: Final = 0.5
 ALWAYS: Final = ("help", "prompt", "quit")
 
 
+class Refusal(Exception):
+    """The text that answers a command that cannot be done."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """An answer with a severity: a message, not a listing."""
+
+    text: str
+    severity: int = INFO
+
+
+def refuse(text: str) -> NoReturn:
+    """Answers that it cannot be done."""
+    raise Refusal(text)
+
+
 @dataclass
 class Talk:
     """What commands see and change of the session in which they were typed."""
@@ -35,13 +58,16 @@ class Talk:
     timeout_s: float
     has_prompt: bool = False
     is_over: bool = False
+    is_expert: bool = False
+    is_experimental: bool = False
+    severity_form: str = "none"
 
     def may(self, level: str) -> bool:
         """Whether this session may do what asks for `level`."""
         return LEVELS.index(self.level) >= LEVELS.index(level)
 
 
-Run = Callable[[Talk, ProcessInfo, list[str]], str]
+Run = Callable[[Talk, ProcessInfo, list[str]], str | Told]
 
 
 @dataclass(frozen=True)
@@ -75,10 +101,23 @@ def execute(talk: Talk, info: ProcessInfo, words: list[str]) -> str:
     found = find(words)
     if found is None:
         likely = like(words)
-        return LIKELY + listing(likely) if likely else UNKNOWN + listing(list(COMMANDS.values()))
-    if not talk.may(found.level):
-        return PERMISSION_DENIED
-    return found.run(talk, info, words[len(found.words) :])
+        answer: str | Told = Told(LIKELY + listing(likely) if likely else UNKNOWN + listing(list(COMMANDS.values())))
+    elif not talk.may(found.level):
+        answer = Told(PERMISSION_DENIED, ERROR)
+    else:
+        try:
+            answer = found.run(talk, info, words[len(found.words) :])
+        except Refusal as refusal:
+            answer = Told(str(refusal), ERROR)
+    return answer if isinstance(answer, str) else _shown(talk, answer)
+
+
+def _shown(talk: Talk, told: Told) -> str:
+    """A message as the session wants it: alone, or behind its severity as a number or a word."""
+    if talk.severity_form == "none" or not told.text:
+        return told.text
+    word = SEVERITIES[told.severity] if talk.severity_form == "string" else str(told.severity)
+    return f"[{word}]: {told.text}"
 
 
 def find(words: list[str]) -> Command | None:
@@ -106,7 +145,7 @@ def like(words: list[str]) -> list[Command]:
 def listing(commands: list[Command]) -> str:
     """Lines of help in the order of their words; help, prompt and quit come last."""
     last = [COMMANDS[(name,)] for name in ALWAYS]
-    others = sorted((each for each in commands if each not in last), key=lambda each: each.words)
+    others = sorted((each for each in commands if each.usage and each not in last), key=lambda each: each.words)
     return "".join(f"  {each.usage:<40}: {each.help}\n" for each in [*others, *last])
 
 

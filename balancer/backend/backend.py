@@ -11,6 +11,7 @@ from mypy_extensions import mypyc_attr
 
 from balancer import model
 from balancer.backend.balance import Algorithm, order_of
+from balancer.backend.captures import Capture
 from balancer.backend.counters import Counters
 from balancer.backend.events import EventLog
 from balancer.backend.persistence import Persistence
@@ -84,6 +85,7 @@ class Backend:
         self.transitions_down: int = 0
         self.is_disabled: bool = config.disabled
         self.was_up: bool = self.is_up()
+        self.bad_answer: Capture | None = None  # the last one that was no HTTP
         self.sessions: Sessions | None = None  # the worker's, once there is one
 
     def __repr__(self) -> str:

@@ -2,6 +2,7 @@
 
 from balancer import model
 from balancer.backend.backend import Backend
+from balancer.backend.captures import Capture
 from balancer.backend.counters import RateMeter
 from balancer.backend.events import EventLog
 from balancer.backend.frontend import Frontend
@@ -13,7 +14,14 @@ class Farm:
 
     def __init__(self, config: model.Model, maxconn: int, events: EventLog, now: float) -> None:
         self.config = config
+        self.events = events
         self.maxconn = maxconn
+        self.maxconn_hard = maxconn  # what the descriptors were settled for
+        # Connections a second that are accepted at most; 0 for no limit. The last two limit what does not exist here.
+        self.connection_rate_limit: int = 0
+        self.session_rate_limit: int = 0
+        self.tls_rate_limit: int = 0
+        self.compression_rate_limit: int = 0  # KiB
         self.frontends: list[Frontend] = [
             Frontend(frontend, frontend.maxconn or maxconn) for frontend in config.frontends if not frontend.disabled
         ]
@@ -41,7 +49,11 @@ class Farm:
         self.connection_rate = RateMeter()
         self.session_rate = RateMeter()
         self.requests_total: int = 0
+        self.captures_total: int = 0  # requests and answers that were no HTTP
         self.bytes_out: int = 0
+        self.pipes_used: int = 0
+        self.pipes_free: int = 0
+        self.spliced_octets: int = 0
 
     def _join_tracker(self, backend: Backend, server: Server) -> None:
         name, _, tracked_name = server.config.track.partition("/")
@@ -49,6 +61,12 @@ class Farm:
         assert tracked is not None, server.config.track
         server.tracked = tracked
         tracked.trackers.append((backend, server))
+
+    def capture(self, octets: bytes, host: str, port: int) -> Capture:
+        """Keeps what was no HTTP; the caller gives it to its frontend or backend."""
+        self.captures_total += 1
+        source = f"{host}:{port}"
+        return Capture(self.captures_total - 1, octets[: self.config.process.bufsize], source)
 
     def connection_begins(self, now: float) -> None:
         """One more client connection in the process."""
@@ -62,6 +80,35 @@ class Farm:
     def connection_ends(self) -> None:
         """One client connection less."""
         self.connections_cur -= 1
+
+    def limit_connections(self, maxconn: int) -> None:
+        """Another `maxconn` of the process; connections beyond a lower one stay."""
+        assert 0 < maxconn <= self.maxconn_hard
+        self.maxconn = maxconn
+        self._limits_changed()
+
+    def limit_rate(self, what: str, per_second: int) -> None:
+        """Another limit: of new "connections", "sessions", "ssl-sessions" or KiB of "http-compression" a second; 0 for none."""
+        if what == "connections":
+            self.connection_rate_limit = per_second
+        elif what == "sessions":
+            self.session_rate_limit = per_second
+        elif what == "ssl-sessions":
+            self.tls_rate_limit = per_second
+        else:
+            self.compression_rate_limit = per_second
+        self._limits_changed()
+
+    def is_too_fast(self, now: float) -> bool:
+        """Whether as many connections as a limit allows have come within the last second."""
+        if self.connection_rate_limit and self.connection_rate.rate(now) >= self.connection_rate_limit:
+            return True
+        return self.session_rate_limit > 0 and self.session_rate.rate(now) >= self.session_rate_limit
+
+    def _limits_changed(self) -> None:
+        for frontend in self.frontends[:1]:
+            if frontend.entrance is not None:
+                frontend.entrance.limits_changed()
 
     def clear_counters(self, everything: bool) -> None:
         """`clear counters`: peaks, or with `all` every sum; present values stay."""

@@ -79,7 +79,7 @@ class Checks(Observer):
         await asyncio.sleep(delay_s)
         while True:
             try:
-                if not server.is_in_maintenance():
+                if server.is_checked and not server.is_in_maintenance():
                     await self._check(backend, server)
             except Exception as error:  # noqa: BLE001 - the top of a task: one fault must not end the checks of a server
                 self.events.event(model.ALERT, backend.name, f"the check of {server!r}: {error!r}")
@@ -96,7 +96,7 @@ class Checks(Observer):
             verdict = await probe.run()
         finally:
             server.check_is_running = False
-        if not server.is_in_maintenance():
+        if server.is_checked and not server.is_in_maintenance():
             self.judged(backend, server, verdict, int((self.loop.time() - started) * 1000.0))
 
     async def _pause(self, server: Server) -> None:

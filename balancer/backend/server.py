@@ -5,9 +5,11 @@ Health is HAProxy's single counter: 0 to rise-1 is DOWN, rise to rise+fall-1 is 
 first failed check downs it. The operational state follows from it: STOPPED, RUNNING, STARTING while `slowstart` gives it
 more and more, STOPPING after a check that passed conditionally (NOLB: nobody new, but those who are bound to it). A server
 that tracks another has no health of its own and follows the other's moves. The administrative state (maintenance) stands
-above all of it; it is made of bits, since a server can be out by command and because the one that it tracks is out.
+above all of it; it is made of bits, since a server can be out by command and because the one that it tracks is out. A server
+that is draining serves those who are bound to it and nobody new, whatever its weight.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from mypy_extensions import mypyc_attr
@@ -21,9 +23,14 @@ from balancer.backend.verdicts import FAILED, INITIAL, PASSED, PASSED_CONDITIONA
 if TYPE_CHECKING:
     from balancer.backend.backend import Backend
 
+# Administrative states: bits, HAProxy's numbers.
 READY: Final = 0
 MAINT: Final = 1  # by the file or by command
 MAINT_VIA: Final = 2  # the tracked server is in maintenance
+DRAIN: Final = 8  # by command
+DRAIN_VIA: Final = 16  # the tracked server is draining
+ANY_MAINT: Final = MAINT | MAINT_VIA
+ANY_DRAIN: Final = DRAIN | DRAIN_VIA
 
 # Operational states, HAProxy's numbers.
 STOPPED: Final = 0
@@ -106,15 +113,19 @@ class Server:
 
     def is_in_maintenance(self) -> bool:
         """Whether it is out, for whatever reason."""
-        return self.admin_state != READY
+        return self.admin_state & ANY_MAINT != 0
+
+    def is_draining(self) -> bool:
+        """Whether it only serves those who are bound to it, by command."""
+        return self.admin_state & ANY_DRAIN != 0
 
     def is_up(self) -> bool:
         """Passing its checks, or not checked at all; maintenance is not up."""
-        return self.admin_state == READY and self.state != STOPPED
+        return self.admin_state & ANY_MAINT == 0 and self.state != STOPPED
 
     def is_usable(self) -> bool:
         """Whether a cookie that names this server is honoured."""
-        return self.admin_state == READY and self.state != STOPPED
+        return self.admin_state & ANY_MAINT == 0 and self.state != STOPPED
 
     def is_balanced(self) -> bool:
         """Whether new visitors may be sent here."""
@@ -165,17 +176,22 @@ class Server:
         """The word that HAProxy's statistics show for this state; a weight of 0 is none of its own, unlike a forced drain."""
         if self.admin_state & MAINT_VIA and self.tracked is not None:
             return f"MAINT (via {self.tracked.backend_name}/{self.tracked.name})"
-        if self.admin_state != READY:
+        if self.is_in_maintenance():
             return "MAINT"
-        return self.reference().health_text("no check")
+        reference = self.reference()
+        if self.is_draining() and self.state != STOPPED:
+            return reference.health_text("DRAIN", "DRAIN") if reference.is_checked else "DRAIN"
+        if not reference.is_checked:
+            return {STOPPED: "DOWN", STOPPING: "NOLB"}.get(self.state, "no check")
+        return reference.health_text("no check")
 
-    def health_text(self, unchecked: str) -> str:
-        """UP, NOLB or DOWN, with the count of checks on the way up or down."""
+    def health_text(self, unchecked: str, running: str = "UP") -> str:
+        """UP (`running`), NOLB or DOWN, with the count of checks on the way up or down."""
         if not self.is_checked:
             return unchecked
         if self.state == STOPPED:
             return f"DOWN {self.health}/{self.rise_count}" if self.health else "DOWN"
-        word = "NOLB" if self.state == STOPPING else "UP"
+        word = "NOLB" if self.state == STOPPING and running == "UP" else running
         passed = self.health - self.rise_count + 1
         return word if passed == self.fall_count else f"{word} {passed}/{self.fall_count}"
 
@@ -261,9 +277,49 @@ class Server:
             return config.fastinter_s
         return config.inter_s
 
+    def health_commanded(self, state: int) -> bool:
+        """An operator says how the server is, and the count of checks goes on from there; True when that is another state."""
+        self.health = 0 if state == STOPPED else self.rise_count + self.fall_count - 1
+        return not self.is_in_maintenance() and self.become(state)
+
+    def is_check_configured(self) -> bool:
+        """Whether the file has a check for it, switched off or not."""
+        return self.config.check
+
+    def pause_checks(self) -> None:
+        """No check from now on; the state stays as it is."""
+        self.is_checked = False
+
+    def resume_checks(self) -> None:
+        """The checks of the file go on."""
+        assert self.config.check
+        self.is_checked = True
+
+    def move_to(self, host: str, port: int, is_ipv6: bool) -> None:
+        """Another address from now on; kept connections to the old one are closed, requests under way end there."""
+        self.config = replace(self.config, host=host, port=port, is_ipv6=is_ipv6)
+        self.pool.close()
+
+    def check_at(self, host: str, port: int, is_ipv6: bool) -> None:
+        """Another address for the checks: "" and 0 for the server's own."""
+        self.config = replace(self.config, check_host=host, check_port=port, check_is_ipv6=is_ipv6)
+
+    def limit_slots(self, maxconn: int) -> None:
+        """Another `maxconn`; 0 for none."""
+        self.maxconn = maxconn
+        self.slots_max = maxconn
+        if self.state == STARTING and maxconn:
+            self.slots_max = max(1, maxconn * self.warm_step // WEIGHT_SCALE)
+
     def state_changed(self, now: float, was_up: bool) -> None:
         """Keeps the sums of downtime at a transition."""
         if not was_up:
+            self.downtime_s += now - self.changed_at
+        self.changed_at = now
+
+    def change_at(self, now: float) -> None:
+        """A change that keeps it up, or down: only its time is told."""
+        if not self.is_up():
             self.downtime_s += now - self.changed_at
         self.changed_at = now
 

@@ -106,7 +106,7 @@ def _went_down(
     backend.server_changed(server, was_up, now)
     moved = move_waiting(backend, server, now)
     events.event(
-        model.NOTICE if was_stopping else model.ALERT,
+        model.NOTICE if was_stopping or server.is_draining() else model.ALERT,
         backend.name,
         f"{name_of(backend, server)} is DOWN{told}. {left_text(backend, 'left')} "
         f"{server.served} sessions active, {moved} requeued, {waiting - moved} remaining in queue.",

@@ -41,10 +41,14 @@ class GlobalDraft:
     nbthread: int = 1
     stats_sockets: tuple[StatsSocket, ...] = ()
     stats_timeout_s: float = 10.0
+    stats_maxconn: int = 10
     hard_stop_after_s: float = 0.0
     bufsize: int = 16384
     maxrewrite: int = 1024
     maxhdr: int = 101
+    maxpipes: int = 0
+    pipe_octets: int = 0
+    splices: bool = True
     node: str = ""
     description: str = ""
     spread_checks_percent: int = 0  # by how much of its interval a check is early or late
@@ -184,6 +188,9 @@ class Settings:
     persist: bool = False
     dontlog_normal: bool = False
     log_separate_errors: bool = False
+    splice_auto: bool = True
+    splice_request: bool = True
+    splice_response: bool = True
     monitor_uri: bytes = b""
     has_httpchk: bool = False
     check_rules: tuple[CheckRule, ...] = ()

@@ -24,6 +24,7 @@ BUFSIZE_MAX: Final = 256 * 1024 * 1024 - 1  # HAProxy: below 256 MB
 HEADERS_MAX: Final = 32767
 NODE: Final = re.compile(r"[A-Za-z0-9._-]+")
 SPREAD_PERCENT_MAX: Final = 50
+STATS_MAXCONN_MAX: Final = 65535
 
 
 def _is_first(draft: GlobalDraft, statement: Statement, name: str = "") -> bool:
@@ -113,6 +114,10 @@ def _stats_timeout(draft: GlobalDraft, statement: Statement) -> None:
     draft.stats_timeout_s = timeout_s
 
 
+def _stats_maxconn(draft: GlobalDraft, statement: Statement) -> None:
+    draft.stats_maxconn = statement.integer(1, STATS_MAXCONN_MAX)
+
+
 def _hard_stop_after(draft: GlobalDraft, statement: Statement) -> None:
     draft.hard_stop_after_s = statement.time_s()
 
@@ -130,6 +135,11 @@ def _node(draft: GlobalDraft, statement: Statement) -> None:
     if not NODE.fullmatch(name):
         raise Refusal(f"'node' expects a name of letters, digits, '.', '-' and '_' (got '{name}')")
     draft.node = name
+
+
+def _no_splice(draft: GlobalDraft, statement: Statement) -> None:
+    statement.no_more(0)
+    draft.splices = False
 
 
 def _description(draft: GlobalDraft, statement: Statement) -> None:
@@ -174,7 +184,8 @@ GLOBAL_ROWS: Final[tuple[Keyword[GlobalDraft], ...]] = (
     works("max-spread-checks", "G", "over how long the first checks are spread at most; their interval", _max_spread),
     works("node", "G", "the node's name in `show info`", _node),
     works("description", "G", "a text in `show info`", _description),
-    works("stats socket", "G", "a UNIX socket for commands: `stats socket PATH [mode M] [level L] ...`", _stats_socket),
+    works("stats maxconn", "G", "how many sessions of commands there may be at once; 10", _stats_maxconn),
+    works("stats socket", "G", "a socket for commands: `stats socket PATH|ADDRESS:PORT [mode M] [level L] ...`", _stats_socket),
     works("stats timeout", "G", "how long a silent connection to it may last; 10s", _stats_timeout),
     works("tune.bufsize", "G", "a head may have this less the reserve, what is held of a body this; 16384", _bufsize),
     works("tune.maxrewrite", "G", "the reserve within it, half of it at most; 1024", _maxrewrite),
@@ -184,5 +195,15 @@ GLOBAL_ROWS: Final[tuple[Keyword[GlobalDraft], ...]] = (
         "how many lines a head may have, the first counted; 101",
         _number("maxhdr", 1, HEADERS_MAX, False),
     ),
+    works(
+        "maxpipes",
+        "G",
+        "how many large bodies pass by splice(2) at a time; a quarter of `maxconn`",
+        _number("maxpipes", 0, 1_000_000),
+    ),
+    works(
+        "tune.pipesize", "G", "how many octets a pipe between two sockets may hold; 1048576", _number("pipe_octets", 0, 1 << 30)
+    ),
+    works("nosplice", "G", "no body passes by splice(2), as `-dS`", _no_splice),
     *ENVIRONMENT_ROWS,
 )

@@ -111,7 +111,7 @@ STATS_OPTIONS: Final[tuple[Keyword[Any], ...]] = rows(
     "t",
     (
         (NO_EFFECT, ONE_THREAD, "process+1 thread+1 shards+1 nice+1"),
-        (NO_EFFECT, "", "name+1 maxconn+1 backlog+1 id+1 severity-output+1 tcp-ut+1 tfo mss+1 defer-accept"),
+        (NO_EFFECT, "", "name+1 id+1 tcp-ut+1 tfo mss+1 defer-accept"),
         (REFUSED, NO_TLS_BIND, "ssl crt+1 crt-list+1 ca-file+1 crl-file+1 verify+1"),
         (REFUSED, NO_PROXY_PROTOCOL, "accept-proxy accept-netscaler-cip+1"),
         (REFUSED, "", "interface+1 namespace+1 transparent v4v6 v6only alpn+1 npn+1 proto+1"),

@@ -56,8 +56,8 @@ GLOBAL_KNOWN: Final[tuple[Keyword[Any], ...]] = rows(
         (
             NO_EFFECT,
             KERNEL,
-            "busy-polling fd-hard-limit maxpipes no-memory-trimming noepoll noevports nogetaddrinfo nokqueue nopoll "
-            "noreuseport nosplice ulimit-n",
+            "busy-polling fd-hard-limit no-memory-trimming noepoll noevports nogetaddrinfo nokqueue nopoll "
+            "noreuseport ulimit-n",
         ),
         (NO_EFFECT, NAMES_KEPT, "h1-case-adjust h1-case-adjust-file"),
         (NO_EFFECT, "states of servers are not kept over a restart", "server-state-base server-state-file"),
@@ -93,7 +93,7 @@ GLOBAL_KNOWN: Final[tuple[Keyword[Any], ...]] = rows(
             "tune.h2.header-table-size tune.h2.initial-window-size tune.h2.max-concurrent-streams tune.h2.max-frame-size "
             "tune.http.cookielen tune.http.logurilen tune.idle-pool.shared tune.idletimer tune.listener.multi-queue "
             "tune.lua.forced-yield tune.lua.maxmem tune.lua.service-timeout tune.lua.session-timeout tune.lua.task-timeout "
-            "tune.maxaccept tune.maxpollevents tune.pattern.cache-size tune.peers.max-updates-at-once tune.pipesize "
+            "tune.maxaccept tune.maxpollevents tune.pattern.cache-size tune.peers.max-updates-at-once "
             "tune.pool-high-fd-ratio tune.pool-low-fd-ratio tune.quic.frontend.conn-tx-buffers.limit "
             "tune.quic.frontend.max-idle-timeout tune.quic.frontend.max-streams-bidi tune.quic.retry-threshold "
             "tune.rcvbuf.client tune.rcvbuf.server tune.recv_enough tune.runqueue-depth tune.sched.low-latency "
@@ -104,7 +104,7 @@ GLOBAL_KNOWN: Final[tuple[Keyword[Any], ...]] = rows(
             "tune.vars.txn-max-size tune.zlib.memlevel tune.zlib.windowsize",
         ),
     ),
-) + rows("G", ((NO_EFFECT, ONE_THREAD, "maxconn bind-process"),), "stats")
+) + rows("G", ((NO_EFFECT, ONE_THREAD, "bind-process"),), "stats")
 
 OPTIONS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
     (
@@ -142,7 +142,7 @@ OPTIONS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
         (
             (REFUSED, "names of fields that are no tokens are refused, others pass", "http-restrict-req-hdr-names"),
             (NO_EFFECT, "it is always so: what is there leaves at once", "http-no-delay"),
-            (NO_EFFECT, KERNEL, "nolinger splice-auto splice-request splice-response tcpka"),
+            (NO_EFFECT, KERNEL, "nolinger tcpka"),
             (NO_EFFECT, "each wait is for one side, and timed for that side alone", "independent-streams"),
             (NO_EFFECT, LOG_ONLY, "tcplog"),
         ),

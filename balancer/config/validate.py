@@ -211,7 +211,14 @@ def _frontend(process: GlobalDraft, proxy: ProxyDraft, errors: Mapping[str, Erro
         log_separate_errors=settings.log_separate_errors,
         contstats=settings.contstats,
         buffers_requests=settings.buffers_requests,
+        splices=_splices(settings),
     )
+
+
+def _splices(settings: Settings) -> frozenset[str]:
+    """The directions that no `no option splice-...` forbids."""
+    allowed = {"request": settings.splice_request, "response": settings.splice_response}
+    return frozenset(name for name, is_allowed in allowed.items() if is_allowed and settings.splice_auto)
 
 
 def _numbers(servers: Sequence[ServerLine]) -> list[int]:
@@ -282,6 +289,7 @@ def _backend(process: GlobalDraft, proxy: ProxyDraft, errors: Mapping[str, Error
         originalto=settings.originalto,
         http_reuse=settings.http_reuse,
         abortonclose=settings.abortonclose,
+        splices=_splices(settings),
         allbackups=settings.allbackups,
         persist=settings.persist,
         check_steps=check_steps(settings),

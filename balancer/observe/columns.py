@@ -24,6 +24,7 @@ from balancer.observe.readings import (
     downtime,
     gauge,
     has_result,
+    last_check,
     mean,
     none,
     of_backend,
@@ -250,7 +251,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
             "last_session_seconds", "How long ago some traffic was seen on this object on this worker process, in seconds"
         ),
     ),
-    Column("last_chk", server=has_result(lambda server: server.check_info)),
+    Column("last_chk", server=checked(last_check)),
     none("last_agt"),
     Column(
         "qtime",
@@ -360,7 +361,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
     ),
     Column(
         "src_ilim",
-        server=of_server(lambda server: server.pool.size_max),
+        server=of_server(lambda _server: None),  # no `pool-max-conn`: HAProxy, too, has then a limit that it does not tell
         metric=gauge(
             "idle_connections_limit",
             "Limit on the number of available idle connections on this server (server 'pool_max_conn' directive)",

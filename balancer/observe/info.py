@@ -136,7 +136,7 @@ LINES: Final[tuple[Line, ...]] = (
     ),
     Line(
         "Hard_maxconn",
-        lambda info: info.farm.maxconn,
+        lambda info: info.farm.maxconn_hard,
         "hard_max_connections",
         "Hard limit on the number of per-process connections (imposed by Memmax_MB or Ulimit-n)",
     ),
@@ -176,16 +176,36 @@ LINES: Final[tuple[Line, ...]] = (
         "ssl_connections_total",
         "Total number of SSL endpoints on this worker process since started (front+back)",
     ),
-    Line("Maxpipes", _zero, "max_pipes", "Hard limit on the number of pipes for splicing, 0=unlimited"),
-    Line("PipesUsed", _zero, "pipes_used_total", "Current number of pipes in use in this worker process"),
-    Line("PipesFree", _zero, "pipes_free_total", "Current number of allocated and available pipes in this worker process"),
+    Line(
+        "Maxpipes",
+        lambda info: info.config.process.maxpipes,
+        "max_pipes",
+        "Hard limit on the number of pipes for splicing, 0=unlimited",
+    ),
+    Line(
+        "PipesUsed",
+        lambda info: info.farm.pipes_used,
+        "pipes_used_total",
+        "Current number of pipes in use in this worker process",
+    ),
+    Line(
+        "PipesFree",
+        lambda info: info.farm.pipes_free,
+        "pipes_free_total",
+        "Current number of allocated and available pipes in this worker process",
+    ),
     Line(
         "ConnRate",
         lambda info: info.farm.connection_rate.rate(info.clock()),
         "current_connection_rate",
         "Number of front connections created on this worker process over the last second",
     ),
-    Line("ConnRateLimit", _zero, "limit_connection_rate", "Hard limit for ConnRate (global.maxconnrate)"),
+    Line(
+        "ConnRateLimit",
+        lambda info: info.farm.connection_rate_limit,
+        "limit_connection_rate",
+        "Hard limit for ConnRate (global.maxconnrate)",
+    ),
     Line(
         "MaxConnRate",
         lambda info: info.farm.connection_rate.rate_max,
@@ -198,7 +218,12 @@ LINES: Final[tuple[Line, ...]] = (
         "current_session_rate",
         "Number of sessions created on this worker process over the last second",
     ),
-    Line("SessRateLimit", _zero, "limit_session_rate", "Hard limit for SessRate (global.maxsessrate)"),
+    Line(
+        "SessRateLimit",
+        lambda info: info.farm.session_rate_limit,
+        "limit_session_rate",
+        "Hard limit for SessRate (global.maxsessrate)",
+    ),
     Line(
         "MaxSessRate",
         lambda info: info.farm.session_rate.rate_max,
@@ -206,7 +231,7 @@ LINES: Final[tuple[Line, ...]] = (
         "Highest SessRate reached on this worker process since started (in sessions per second)",
     ),
     Line("SslRate", _zero, "current_ssl_rate", "Number of SSL connections created on this worker process over the last second"),
-    Line("SslRateLimit", _zero, "limit_ssl_rate", "Hard limit for SslRate (global.maxsslrate)"),
+    Line("SslRateLimit", lambda info: info.farm.tls_rate_limit, "limit_ssl_rate", "Hard limit for SslRate (global.maxsslrate)"),
     Line(
         "MaxSslRate",
         _zero,
@@ -270,7 +295,7 @@ LINES: Final[tuple[Line, ...]] = (
     ),
     Line(
         "CompressBpsRateLim",
-        _zero,
+        lambda info: info.farm.compression_rate_limit * 1024,
         "limit_http_comp",
         "Limit of CompressBpsOut beyond which HTTP compression is automatically disabled",
     ),
@@ -359,7 +384,7 @@ LINES: Final[tuple[Line, ...]] = (
     ),
     Line(
         "TotalSplicdedBytesOut",
-        _zero,
+        lambda info: info.farm.spliced_octets,
         "spliced_bytes_out_total",
         "Total number of bytes emitted by current worker process through a kernel pipe since started",
     ),
@@ -390,7 +415,20 @@ LINES: Final[tuple[Line, ...]] = (
 )
 
 
+def rows(info: ProcessInfo, is_exact: bool = False) -> list[tuple[int, Line, int | str]]:
+    """All lines with their places and figures; `description` only where one is configured, as HAProxy does.
+
+    `is_exact` (the word `float`) tells times with their fraction.
+    """
+    exact = {"Uptime_sec": time.time() - info.started_at, "Start_time_sec": info.started_at} if is_exact else {}
+    found: list[tuple[int, Line, int | str]] = []
+    for place, line in enumerate(LINES):
+        value = f"{exact[line.name]:f}" if line.name in exact else line.read(info)
+        if line.name not in HIDDEN and (line.name != "description" or value != ""):
+            found.append((place, line, value))
+    return found
+
+
 def show_info(info: ProcessInfo) -> str:
-    """All lines; `description` only where one is configured, as HAProxy does."""
-    rows = [(line.name, line.read(info)) for line in LINES if line.name not in HIDDEN]
-    return "".join(f"{name}: {value}\n" for name, value in rows if name != "description" or value != "")
+    """All lines, as `show info` without a word behind it."""
+    return "".join(f"{line.name}: {value}\n" for _, line, value in rows(info))

@@ -169,6 +169,8 @@ def server_state(server: Server) -> str:
     """One of SERVER_STATES. A weight of 0 is no drain: HAProxy shows such a server as UP."""
     if server.is_in_maintenance():
         return "MAINT"
+    if server.is_draining() and server.is_up():
+        return "DRAIN"
     if server.state == STOPPING:
         return "NOLB"
     return "UP" if server.is_up() else "DOWN"

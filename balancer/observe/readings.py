@@ -155,6 +155,11 @@ def check_status(server: Server) -> str:
     return f"{'* ' if server.check_is_running and server.check_state != INITIAL else ''}{server.check_state}"
 
 
+def last_check(server: Server) -> str:
+    """What the last check found, in words; none before the first."""
+    return "" if server.check_state == INITIAL else server.check_info
+
+
 def check_code(server: Server) -> Value:
     """The status that the last check was answered with, where its state has one."""
     return server.check_code if CHECK_STATES[server.check_state].has_code else None

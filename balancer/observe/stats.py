@@ -1,12 +1,19 @@
-"""`show stat`: HAProxy's table of frontends, servers and backends as CSV, read at the moment of asking."""
+"""`show stat`: HAProxy's table of frontends, servers and backends, read at the moment of asking.
 
-from collections.abc import Iterator
+Three forms of one table: CSV, one typed line per figure, JSON. All leave out what a kind of object does not have. What tells
+about addresses and cookies is for those who may see it: an operator on the socket, a page with `stats show-legends`.
+"""
+
+import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from balancer.backend.farm import Farm
+from balancer.backend.server import STOPPED, Server
 from balancer.observe.columns import COLUMNS
 from balancer.observe.readings import Reading, Value
+from balancer.observe.tags import COLUMN_TAGS, NATURES, ORIGINS, SCOPES, Tag
 
 FRONTEND: Final = 1
 BACKEND: Final = 2
@@ -14,6 +21,14 @@ SERVER: Final = 4
 EVERYTHING: Final = FRONTEND | BACKEND | SERVER
 
 HEADER: Final = "# " + ",".join(column.name for column in COLUMNS) + ",\n"
+
+# For those who may see them.
+LEGENDS: Final = frozenset(["addr", "cookie", "algo"])
+# What parts CSV's own columns from those of HAProxy's modules; the other forms do not have it.
+DIVIDER: Final = "-"
+
+LETTERS: Final[dict[int, str]] = {FRONTEND: "F", BACKEND: "B", SERVER: "S"}
+OBJECT_TYPES: Final[dict[int, str]] = {FRONTEND: "Frontend", BACKEND: "Backend", SERVER: "Server"}
 
 
 def readings(farm: Farm, now: float) -> Iterator[Reading]:
@@ -35,13 +50,22 @@ def kind(reading: Reading) -> int:
     return FRONTEND if reading.frontend is not None else BACKEND if reading.backend is not None else SERVER
 
 
-def values(reading: Reading) -> list[Value]:
+def values(reading: Reading, shows_legends: bool = True) -> list[Value]:
     """The figures of one object in the order of the columns, None where a column is empty for it."""
     if reading.frontend is not None:
-        return [None if column.frontend is None else column.frontend(reading) for column in COLUMNS]
-    if reading.backend is not None:
-        return [None if column.backend is None else column.backend(reading) for column in COLUMNS]
-    return [None if column.server is None else column.server(reading) for column in COLUMNS]
+        found = [None if column.frontend is None else column.frontend(reading) for column in COLUMNS]
+    elif reading.backend is not None:
+        found = [None if column.backend is None else column.backend(reading) for column in COLUMNS]
+    else:
+        found = [None if column.server is None else column.server(reading) for column in COLUMNS]
+    if shows_legends:
+        return found
+    return [None if column.name in LEGENDS else value for column, value in zip(COLUMNS, found, strict=True)]
+
+
+def figures(reading: Reading, shows_legends: bool = True) -> dict[str, Value]:
+    """The figures of one object by the names of their columns."""
+    return {column.name: value for column, value in zip(COLUMNS, values(reading, shows_legends), strict=True)}
 
 
 @dataclass(frozen=True)
@@ -53,6 +77,8 @@ class Choice:
     server_number: int = -1
     hides_maint: bool = False
     hides_down: bool = False
+    shows_legends: bool = True
+    shows_texts: bool = False  # `desc`: typed lines end with what they mean
 
     def has(self, reading: Reading) -> bool:
         """Whether that object is chosen."""
@@ -64,14 +90,96 @@ class Choice:
         if self.server_number not in (-1, server.number):
             return False
         if self.hides_down:
-            return server.is_up()
+            return not _is_out(server)
         return not (self.hides_maint and server.is_in_maintenance())
+
+
+def chosen(farm: Farm, now: float, choice: Choice) -> list[Reading]:
+    """The rows that are asked for, in order."""
+    return [reading for reading in readings(farm, now) if choice.has(reading)]
 
 
 def csv(farm: Farm, now: float, choice: Choice) -> str:
     """The table, its last row ended by LF."""
-    rows = [",".join(_field(value) for value in values(reading)) for reading in readings(farm, now) if choice.has(reading)]
+    rows = [",".join(_field(value) for value in values(reading, choice.shows_legends)) for reading in chosen(farm, now, choice)]
     return HEADER + "".join(f"{row},\n" for row in rows)
+
+
+def typed(farm: Farm, now: float, choice: Choice) -> str:
+    """A line per figure: `S.2.1.4.scur.1:MGP:u32:0`."""
+    return "".join(_typed_row(reading, choice) for reading in chosen(farm, now, choice))
+
+
+def as_json(farm: Farm, now: float, choice: Choice) -> str:
+    """A list per object in one list, as `show schema json` describes it."""
+    rows = ["[" + ",".join(_json_row(reading, choice)) + "]" for reading in chosen(farm, now, choice)]
+    return "[" + ",".join(rows) + "]\n"
+
+
+FORMS: Final[dict[str, Callable[[Farm, float, Choice], str]]] = {"csv": csv, "typed": typed, "json": as_json}
+
+
+def tagged(reading: Reading, shows_legends: bool) -> list[tuple[int, str, Tag, Value]]:
+    """What an object has, as (place, name, tag, figure)."""
+    place = 0
+    rows: list[tuple[int, str, Tag, Value]] = []
+    for column, value in zip(COLUMNS, values(reading, shows_legends), strict=True):
+        if column.name == DIVIDER:
+            continue
+        if value is not None:
+            rows.append((place, column.name, COLUMN_TAGS[column.name], value))
+        place += 1
+    return rows
+
+
+def json_item(head: dict[str, object], place: int, name: str, letters: str, type_name: str, value: Value) -> str:
+    """One figure as JSON, without blanks; `head` tells whose it is."""
+    tags = {"origin": ORIGINS[letters[0]], "nature": NATURES[letters[1]], "scope": SCOPES[letters[2]]}
+    item = {
+        **head,
+        "field": {"pos": place, "name": name},
+        "processNum": 1,
+        "tags": tags,
+        "value": {"type": type_name, "value": value},
+    }
+    return json.dumps(item, separators=(",", ":"), ensure_ascii=False)
+
+
+def _is_out(server: Server) -> bool:
+    """What `up` leaves out: in maintenance, or down and not on the way back."""
+    if server.is_in_maintenance():
+        return True
+    followed = server.reference()
+    return server.state == STOPPED and (not followed.is_checked or followed.health == 0)
+
+
+def _letters(tag: Tag, reading: Reading) -> str:
+    return tag.backend if tag.backend and reading.backend is not None else tag.letters
+
+
+def _server_number(reading: Reading) -> int:
+    return 0 if reading.server is None else reading.server.number
+
+
+def _typed_row(reading: Reading, choice: Choice) -> str:
+    whose = f"{LETTERS[kind(reading)]}.{reading.number}.{_server_number(reading)}"
+    lines: list[str] = []
+    for place, name, tag, value in tagged(reading, choice.shows_legends):
+        text = f':"{tag.text}"' if choice.shows_texts else ""
+        lines.append(f"{whose}.{place}.{name}.1:{_letters(tag, reading)}:{tag.type}:{value}{text}\n")
+    return "".join(lines)
+
+
+def _json_row(reading: Reading, choice: Choice) -> list[str]:
+    head: dict[str, object] = {
+        "objType": OBJECT_TYPES[kind(reading)],
+        "proxyId": reading.number,
+        "id": _server_number(reading),
+    }
+    return [
+        json_item(head, place, name, _letters(tag, reading), tag.type, value)
+        for place, name, tag, value in tagged(reading, choice.shows_legends)
+    ]
 
 
 def _field(value: Value) -> str:

@@ -16,6 +16,8 @@ from balancer.http.framing import CHUNKED, LENGTH, NO_BODY, UNTIL_CLOSE, Body
 from balancer.http.gather import Gathered
 from balancer.http.head import FORBIDDEN, INCOMPLETE, ResponseHead, find_end, list_elements, remove_lines
 from balancer.proxy import phase as phases
+from balancer.proxy.ledger import capture_answer
+from balancer.proxy.splice import consider_answer
 
 if TYPE_CHECKING:
     from balancer.proxy.exchange import Exchange
@@ -89,7 +91,7 @@ class Answer:
             analysis.tell(exchange.target, analysis.CLOSED if was_orderly else analysis.READ_ERROR)
             exchange.finish(phases.SERVER_ABORT, now)
         elif was_orderly and body.end_of_stream():
-            self._complete(now)
+            self.complete(now)
         elif not self.is_complete:
             exchange.finish(phases.SERVER_ABORT, now)
 
@@ -160,14 +162,14 @@ class Answer:
                 if len(data) - begin > limits.head_octets_max or (
                     len(data) - begin >= START_OCTETS and not data.startswith(b"HTTP/1.", begin)
                 ):
-                    self._refuse(now)
+                    self._refuse(data[begin:], now)
                 else:
                     self.pending = data[begin:] if begin else data
                     self.gathered = Gathered(self.pending)
                     exchange.arm(now)
                 return
             if end == FORBIDDEN or end - begin > limits.head_octets_max:
-                self._refuse(now)
+                self._refuse(data[begin:], now)
                 return
             own, preserve = b"", False
             if exchange.backend is not None:
@@ -176,7 +178,7 @@ class Answer:
                     own, preserve = persistence.name, persistence.keeps_own
             head = ResponseHead(data, begin, end, limits.field_count_max, own, preserve)
             if head.error:
-                self._refuse(now)
+                self._refuse(data[begin:], now)
                 return
             if head.status >= 200 or head.status == 101:
                 self.pending = b""
@@ -198,8 +200,9 @@ class Answer:
             begin = end
             seen = 0
 
-    def _refuse(self, now: float) -> None:
+    def _refuse(self, octets: bytes, now: float) -> None:
         """What came is no head of an answer."""
+        capture_answer(self.exchange, octets)
         analysis.tell(self.exchange.target, analysis.BAD_HEAD)
         self.exchange.finish(phases.PROXY, now)
 
@@ -298,11 +301,13 @@ class Answer:
         if body.is_bad:
             self.exchange.finish(phases.PROXY, now)
         elif body.is_done:
-            self._complete(now)
+            self.complete(now)
         else:
             self.exchange.arm(now)
+            if body.left >= self.exchange.services.spliced_octets_min or body.kind == UNTIL_CLOSE:
+                consider_answer(self.exchange, body)
 
-    def _complete(self, now: float) -> None:
+    def complete(self, now: float) -> None:
         """All of it is on the client's side; it is over when the client's side has got rid of it."""
         if self.is_complete:
             return

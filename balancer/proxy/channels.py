@@ -4,7 +4,10 @@ An exchange never touches a transport. So TLS or HTTP/2 can stand beside HTTP/1.
 be driven in a test without a socket.
 """
 
+import struct
+from errno import EBADF
 from socket import AF_INET, AF_INET6, inet_pton
+from typing import Final
 
 from mypy_extensions import mypyc_attr
 
@@ -13,6 +16,9 @@ from balancer.backend.pool import Connection
 from balancer.backend.server import Server
 from balancer.proxy.deadlines import Timed
 from balancer.proxy.route import Route
+
+# SO_LINGER: a close resets.
+NO_LINGER: Final = struct.pack("ii", 1, 0)
 
 
 class Limits:
@@ -60,6 +66,10 @@ class ClientChannel(Timed):
     def is_rid_of_all(self) -> bool:
         """Whether all that was written has left; if not, `Exchange.client_resumed` tells when."""
         return not self.is_blocked
+
+    def lend(self) -> int:
+        """A dup of the socket's descriptor, for a splice; its owner closes it. Raises OSError where there is none."""
+        raise OSError(EBADF, "a kind of client connection has a socket")
 
     def send_end(self) -> None:
         """Half-closes: a tunnel's server has ended."""
@@ -118,6 +128,10 @@ class ServerChannel(Connection):
     def is_rid_of_all(self) -> bool:
         """Whether all that was written has left; if not, `Exchange.server_resumed` tells when."""
         return not self.is_blocked
+
+    def lend(self) -> int:
+        """A dup of the socket's descriptor, for a splice; its owner closes it. Raises OSError where there is none."""
+        raise OSError(EBADF, "a kind of server connection has a socket")
 
     def send_end(self) -> None:
         """Half-closes: a tunnel's client has ended."""

@@ -8,7 +8,6 @@ half-closes first and reads on for a while, because a reset would take the answe
 import asyncio
 import os
 import socket
-import struct
 import time
 from typing import Final
 
@@ -19,7 +18,7 @@ from balancer.http.head import FORBIDDEN, INCOMPLETE, RequestHead, find_end, lin
 from balancer.http.message import LEADING_EMPTY_LINES_MAX
 from balancer.proxy import ledger
 from balancer.proxy import phase as phases
-from balancer.proxy.channels import ClientChannel
+from balancer.proxy.channels import NO_LINGER, ClientChannel
 from balancer.proxy.exchange import Exchange
 from balancer.proxy.gate import Gate
 from balancer.proxy.route import Route
@@ -36,7 +35,6 @@ CLOSED: Final = 5
 LINGER_S: Final = 2.0
 LINGER_OCTETS_MAX: Final = 1 << 26
 EMPTY_LINES_OCTETS_MAX: Final = 2 * LEADING_EMPTY_LINES_MAX
-NO_LINGER: Final = struct.pack("ii", 1, 0)
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -91,7 +89,7 @@ class ClientSide(ClientChannel):
             self.admitted()
         else:
             self.state = WAITING
-            self._pause()
+            self.pause_upload()
 
     def fileno(self) -> int:
         """The descriptor of the connection, -1 when it is gone."""
@@ -100,11 +98,8 @@ class ClientSide(ClientChannel):
     def admitted(self) -> None:
         """The connection counts from now on."""
         self.state = IDLE
-        self.begun_at = self.services.now()
-        self.begun_wall = time.time()
-        limit = self.route.head_timeout_s
-        self.services.wheel.set(self, self.begun_at + limit if limit else 0.0)
-        self._resume()
+        self._first_octet(self.services.now())
+        self.resume_upload()
 
     def data_received(self, data: bytes) -> None:
         """Octets from the client."""
@@ -189,20 +184,24 @@ class ClientSide(ClientChannel):
     def pause_writing(self) -> None:
         """The write buffer is full."""
         self.is_blocked = True
-        if self.exchange is not None:
-            try:
-                self.exchange.client_blocked()
-            except Exception as error:  # noqa: BLE001 - an edge: one fault ends one connection
-                self._crashed(error)
+        self._tell_exchange()
 
     def resume_writing(self) -> None:
         """The write buffer is empty."""
         self.is_blocked = False
-        if self.exchange is not None:
-            try:
-                self.exchange.client_resumed()
-            except Exception as error:  # noqa: BLE001 - an edge: one fault ends one connection
-                self._crashed(error)
+        self._tell_exchange()
+
+    def _tell_exchange(self) -> None:
+        exchange = self.exchange
+        if exchange is None:
+            return
+        try:
+            if self.is_blocked:
+                exchange.client_blocked()
+            else:
+                exchange.client_resumed()
+        except Exception as error:  # noqa: BLE001 - an edge: one fault ends one connection
+            self._crashed(error)
 
     def on_deadline(self, now: float) -> None:
         """What was waited for did not come."""
@@ -247,25 +246,38 @@ class ClientSide(ClientChannel):
             transport.set_write_buffer_limits(high=0)  # calls `pause_writing` at once where something is left
         return not self.is_blocked
 
+    def lend(self) -> int:
+        """A dup of the descriptor; the write buffer, which is empty, has its usual limits again."""
+        if self.transport is not None:
+            self.transport.set_write_buffer_limits(high=65536, low=0)
+        return os.dup(self.fileno())
+
     def send_end(self) -> None:
         """Half-closes."""
         if self.transport is not None and not self.transport.is_closing():
             self.transport.write_eof()
 
     def pause_upload(self) -> None:
-        """Reads no more of the request body until `resume_upload`."""
-        self._pause()
+        """Reads no more until `resume_upload`."""
+        transport = self.transport
+        if transport is not None and not self.is_paused and not transport.is_closing():
+            self.is_paused = True
+            transport.pause_reading()
 
     def resume_upload(self) -> None:
-        """Reads on."""
-        self._resume()
+        """Reads on, unless too much waits for its turn."""
+        if self.is_paused and len(self.pending) - self.begin <= self.services.limits.head_octets_max:
+            transport = self.transport
+            self.is_paused = False
+            if transport is not None and not transport.is_closing():
+                transport.resume_reading()
 
     def begin_tunnel(self) -> bytes:
         """Everything from now on is the tunnel's; returns what has come already."""
         self.state = TUNNEL
         waiting = self.pending[self.begin :]
         self._forget_pending()
-        self._resume()
+        self.resume_upload()
         return waiting
 
     def finish(self, keeps: bool) -> None:
@@ -279,7 +291,7 @@ class ClientSide(ClientChannel):
             self.state = IDLE
             self.begun_at = 0.0
             if self.pending:
-                self._resume()
+                self.resume_upload()
                 self._advance()
                 return
             if self.has_ended:
@@ -287,7 +299,7 @@ class ClientSide(ClientChannel):
                 return
             limit = self.route.keep_alive_timeout_s
             self.services.wheel.set(self, self.services.now() + limit if limit else 0.0)
-            self._resume()
+            self.resume_upload()
         elif exchange is not None and exchange.upload.is_done and not self.pending and not self.is_paused:
             self._close()
         else:
@@ -352,7 +364,7 @@ class ClientSide(ClientChannel):
                 self.begin = 0
             self.scanned = len(data)
             self.gathered = Gathered(data)
-            self._resume()
+            self.resume_upload()
             return False
         if end == FORBIDDEN or end - start > limits.head_octets_max:
             # A whole start line is judged before what follows it, so that the status is the same however the octets come.
@@ -426,7 +438,7 @@ class ClientSide(ClientChannel):
 
     def _pause_if_full(self) -> None:
         if len(self.pending) - self.begin > self.services.limits.head_octets_max:
-            self._pause()
+            self.pause_upload()
 
     # --- the ends ------------------------------------------------------------------------------------------------------
 
@@ -440,7 +452,7 @@ class ClientSide(ClientChannel):
         self._linger()
 
     def _log_refusal(self, status: int, cause: int, now: float) -> None:
-        ledger.refused(self, self.services.farm, bool(self.pending), self.begun_at, self.begun_wall, status, cause, now)
+        ledger.refused(self, self.services.farm, self.pending[self.begin :], self.begun_at, self.begun_wall, status, cause, now)
 
     def _crashed(self, error: Exception) -> None:
         """A fault of ours ends this connection and no other; one line names it."""
@@ -468,7 +480,7 @@ class ClientSide(ClientChannel):
         self.state = LINGER
         transport.write_eof()
         self.services.wheel.set(self, self.services.now() + LINGER_S)
-        self._resume()
+        self.resume_upload()
 
     def _close(self) -> None:
         self.state = CLOSED
@@ -485,16 +497,3 @@ class ClientSide(ClientChannel):
             self.private = None
         if self.is_counted:
             self.gate.leave(self)
-
-    def _pause(self) -> None:
-        transport = self.transport
-        if transport is not None and not self.is_paused and not transport.is_closing():
-            self.is_paused = True
-            transport.pause_reading()
-
-    def _resume(self) -> None:
-        if self.is_paused and len(self.pending) - self.begin <= self.services.limits.head_octets_max:
-            transport = self.transport
-            self.is_paused = False
-            if transport is not None and not transport.is_closing():
-                transport.resume_reading()

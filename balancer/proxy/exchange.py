@@ -20,6 +20,7 @@ from balancer.proxy.channels import ClientChannel, Connecting, ServerChannel
 from balancer.proxy.phase import Phase
 from balancer.proxy.route import REUSE_NEVER, Route
 from balancer.proxy.services import Services
+from balancer.proxy.splice import Splices, consider_upload
 from balancer.proxy.visitor import Visitor
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -48,6 +49,7 @@ class Exchange(Visitor):
         self.is_monitored: bool = False  # asked for `monitor-uri`: answered here, and not logged
         self.written_before: int = 0
         self.answer: Answer | None = None
+        self.splices: Splices | None = None
         # loop.time() at each step; -1.0 where it was not reached.
         self.begun_at = begun_at
         self.begun_wall = begun_wall
@@ -227,6 +229,8 @@ class Exchange(Visitor):
         self.answer = Answer(self)
         client.resume_upload()
         self.arm(now)
+        if self.upload.left >= self.services.spliced_octets_min:
+            consider_upload(self)
 
     def connect_failed(self, was_timeout: bool, is_resource: bool) -> None:
         """An attempt has ended without a connection."""
@@ -349,7 +353,7 @@ class Exchange(Visitor):
         answer = self.answer
         if answer is not None and answer.is_complete:
             answer.delivered(self.services.now())
-        elif self.channel is not None:
+        elif self.channel is not None and not (self.splices is not None and self.splices.holds_answer()):
             self.channel.resume_reading()
             self.arm(self.services.now())
 
@@ -362,6 +366,8 @@ class Exchange(Visitor):
         """The server has read what was sent."""
         if self.phase is phases.TUNNEL and self.answer is not None and self.answer.is_complete:
             self.answer.delivered(self.services.now())
+            return
+        if self.splices is not None and self.splices.holds_upload():
             return
         self.client.resume_upload()
         self.arm(self.services.now())
@@ -429,6 +435,9 @@ class Exchange(Visitor):
             self.backend.leave_queue(self)
             if self.assigned_at < 0.0:
                 self.assigned_at = now
+        if self.splices is not None:
+            self.splices.stop()
+            self.splices = None
         status = -1 if answer is None else answer.status
         page: ErrorPage | None = None
         try:

@@ -103,19 +103,20 @@ def count(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: i
 
 
 def refused(
-    client: ClientChannel, farm: Farm, has_octets: bool, begun_at: float, begun_wall: float, status: int, cause: int, now: float
+    client: ClientChannel, farm: Farm, octets: bytes, begun_at: float, begun_wall: float, status: int, cause: int, now: float
 ) -> None:
-    """Counts and logs what never became a request; `has_octets` tells a bad one from a connection that said nothing."""
+    """Counts what never became a request, as one that failed, and logs it; `octets` are all that came of it."""
     route = client.route
     frontend = route.frontend
     counters = frontend.counters
     counters.response(status)
-    if has_octets or cause == phases.PROXY:
-        counters.request_errors += 1
-        counters.requests_total += 1
-        counters.request_rate.tick(now)
+    counters.request_errors += 1
+    counters.requests_total += 1
+    counters.request_rate.tick(now)
+    if cause == phases.PROXY:
+        frontend.bad_request = farm.capture(octets, client.client_host, client.client_port)
     sink = route.access_log
-    if sink is None or (not has_octets and route.dontlognull):
+    if sink is None or (not octets and route.dontlognull):
         return
     record = Record()
     record.is_raised = route.raises_errors
@@ -134,6 +135,18 @@ def refused(
     record.act = farm.connections_cur
     record.fe = counters.sessions_cur
     sink.write(record)
+
+
+def capture_answer(exchange: "Exchange", octets: bytes) -> None:
+    """Keeps an answer that was none for whoever asks what a server sends."""
+    backend, server = exchange.backend, exchange.target
+    if backend is None or server is None:
+        return
+    client, frontend = exchange.client, exchange.route.frontend
+    capture = exchange.services.farm.capture(octets, client.client_host, client.client_port)
+    capture.frontend_name, capture.frontend_number = frontend.name, frontend.number
+    capture.server_name, capture.server_number = server.name, server.number
+    backend.bad_answer = capture
 
 
 def log(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: int, now: float) -> None:

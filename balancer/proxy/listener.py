@@ -6,6 +6,7 @@ the loop had accepted in the same turn waits unread, in order.
 """
 
 import asyncio
+import contextlib
 import errno
 import socket
 from collections.abc import Callable
@@ -18,7 +19,7 @@ RETRY_S: Final = 0.1
 
 
 class Listener:
-    """A bound socket of a frontend. States: closed, opening, open."""
+    """A bound socket of a frontend. States: closed, opening, open; while it is paused it can only be closed."""
 
     def __init__(
         self,
@@ -36,6 +37,7 @@ class Listener:
         self.make_client = make_client
         self.complain = complain
         self.wants_open: bool = False
+        self.is_paused: bool = False
         self.opening: asyncio.Task[None] | None = None
         self.server: asyncio.AbstractServer | None = None
 
@@ -43,7 +45,9 @@ class Listener:
         return f"<Listener {self.bind.host}:{self.bind.port} {'open' if self.server else 'closed'}>"
 
     def open(self) -> None:
-        """Begins to accept."""
+        """Begins to accept, unless it is paused."""
+        if self.is_paused:
+            return
         self.wants_open = True
         if self.server is None and self.opening is None:
             self.opening = self.loop.create_task(self._open())
@@ -54,6 +58,19 @@ class Listener:
         if self.server is not None:
             self.server.close()
             self.server = None
+
+    def pause(self) -> None:
+        """Refuses whoever connects, until `resume`; a connection that waits unaccepted is reset (Linux, as HAProxy does it)."""
+        self.close()
+        self.is_paused = True
+        with contextlib.suppress(OSError):  # not listening any more: then it is refused as it is
+            self.sock.shutdown(socket.SHUT_RD)
+
+    def resume(self) -> None:
+        """Listens and accepts again. Raises OSError."""
+        self.sock.listen(self.backlog())
+        self.is_paused = False
+        self.open()
 
     def shut(self) -> None:
         """Ends for good: the kernel refuses from now on."""

@@ -63,6 +63,9 @@ class Route:
         original_to = [rule for rule in others if rule is not None]
         if forwarded_for or original_to:
             self.address_lines = AddressLines(forwarded_for, original_to)
+        splices = config.splices & backend.config.splices if backend is not None else frozenset()
+        self.splices_requests: bool = "request" in splices
+        self.splices_answers: bool = "response" in splices
         self.client_timeout_s: float = config.client_timeout_s
         # clitimeout stands in for the others where they are absent (original-setup 2.2).
         self.head_timeout_s: float = config.http_request_timeout_s or config.client_timeout_s

@@ -6,20 +6,19 @@ the kernel may not have reached the loop yet.
 """
 
 import asyncio
+import os
 import select
 import socket
-import struct
 from typing import Final, Protocol
 
 from balancer.backend.backend import Request
 from balancer.backend.server import Server
-from balancer.proxy.channels import ServerChannel
+from balancer.proxy.channels import NO_LINGER, ServerChannel
 from balancer.proxy.exchange import Exchange
 
 TCP_INFO_OCTETS: Final = 128
 TCP_CLOSE: Final = 7  # tcpi_state, its first octet
 BYTES_ACKED_AT: Final = 120  # tcpi_bytes_acked in struct tcp_info (Linux 4.1 and later)
-NO_LINGER: Final = struct.pack("ii", 1, 0)
 # What is read of a connection whose end was a failed write: more than a kernel's receive buffer holds.
 REST_OCTETS: Final = 65536
 REST_READS_MAX: Final = 128
@@ -182,6 +181,12 @@ class ServerSide(ServerChannel):
         if transport is not None and not transport.is_closing():
             transport.set_write_buffer_limits(high=0)  # calls `pause_writing` at once where something is left
         return not self.is_blocked
+
+    def lend(self) -> int:
+        """A dup of the descriptor; the write buffer, which is empty, has its usual limits again."""
+        if self.transport is not None:
+            self.transport.set_write_buffer_limits()
+        return os.dup(self.sock.fileno())
 
     def send_end(self) -> None:
         """Half-closes."""

@@ -10,6 +10,7 @@ from balancer.backend.farm import Farm
 from balancer.backend.server import Server
 from balancer.proxy.channels import Connecting, Limits
 from balancer.proxy.deadlines import Wheel
+from balancer.proxy.splice import NOTHING_IS_SPLICED, Pipes
 
 if TYPE_CHECKING:
     from balancer.proxy.exchange import Exchange
@@ -37,6 +38,8 @@ class Services:
         self.wheel = wheel
         self.limits = limits
         self.service: Service | None = None
+        self.pipes: Pipes | None = None
+        self.spliced_octets_min: int = NOTHING_IS_SPLICED
         self.is_stopping: bool = False
         self.serial: int = 0
 

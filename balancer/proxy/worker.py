@@ -16,7 +16,6 @@ from balancer.backend.farm import Farm
 from balancer.backend.frontend import Frontend
 from balancer.backend.health import Checks
 from balancer.backend.server import Server
-from balancer.backend.sessions import Sessions
 from balancer.http.errors import PAGES, ErrorPage, page_from_file
 from balancer.proxy import ledger
 from balancer.proxy import phase as phases
@@ -30,8 +29,12 @@ from balancer.proxy.listener import Listener
 from balancer.proxy.record import AccessLog
 from balancer.proxy.route import Route
 from balancer.proxy.services import Service, Services
+from balancer.proxy.splice import SPLICED_OCTETS_MIN, Pipes
+from balancer.proxy.underway import Doorways, UnderWay
 
 POOL_PURGE_S: Final = 1.0
+# How soon it is looked again whether new connections come slowly enough.
+RATE_LOOK_S: Final = 0.02
 DESCRIPTORS_RESERVED: Final = 32
 COMPLAINT_PAUSE_S: Final = 60.0
 
@@ -54,6 +57,7 @@ class Doors(Gate):
         self.clients: set[ClientSide] = set()
         self.waiting: list[ClientSide] = []
         self.is_closed: bool = False
+        self.later: asyncio.TimerHandle | None = None  # somebody waits for the rate of connections to fall
 
     def admit(self, client: ClientSide) -> bool:
         """Counts a new connection if there is room for it."""
@@ -80,7 +84,7 @@ class Doors(Gate):
         frontend.counters.session_ends()
         self.farm.connection_ends()
         if was_full:
-            self._let_in()
+            self.let_in()
 
     def _count(self, client: ClientSide) -> None:
         now = self.loop.time()
@@ -93,7 +97,18 @@ class Doors(Gate):
         self.farm.connection_begins(now)
 
     def _has_room(self, frontend: Frontend) -> bool:
-        return self.farm.connections_cur < self.farm.maxconn and frontend.counters.sessions_cur < frontend.maxconn
+        farm = self.farm
+        if farm.connections_cur >= farm.maxconn or frontend.counters.sessions_cur >= frontend.maxconn:
+            return False
+        if (farm.connection_rate_limit or farm.session_rate_limit) and farm.is_too_fast(self.loop.time()):
+            if self.later is None:
+                self.later = self.loop.call_later(RATE_LOOK_S, self._look_again)
+            return False
+        return True
+
+    def _look_again(self) -> None:
+        self.later = None
+        self.let_in()
 
     def _stop_for_descriptors(self, frontend: Frontend, limit: int) -> None:
         self.lacks_descriptors = True
@@ -106,12 +121,13 @@ class Doors(Gate):
             self.events.event(model.EMERG, frontend.name, text)
 
     def _close_full(self, frontend: Frontend) -> None:
-        everywhere = self.farm.connections_cur >= self.farm.maxconn
+        everywhere = self.farm.connections_cur >= self.farm.maxconn or self.later is not None
         for listener in self.listeners:
             if everywhere or listener.route.frontend is frontend:
                 listener.close()
 
-    def _let_in(self) -> None:
+    def let_in(self) -> None:
+        """Whoever waits comes in, as far as there is room; listeners open again."""
         still: list[ClientSide] = []
         for client in self.waiting:
             if client.is_gone:
@@ -125,22 +141,6 @@ class Doors(Gate):
         for listener in [] if self.is_closed else self.listeners:
             if not listener.wants_open and self._has_room(listener.route.frontend):
                 listener.open()
-
-
-class UnderWay(Sessions):
-    """The requests of this worker's clients."""
-
-    def __init__(self, doors: Doors, loop: asyncio.AbstractEventLoop) -> None:
-        self.doors = doors
-        self.loop = loop
-
-    def shut_down(self, servers: list[Server], because_up: bool) -> None:
-        """Ends those that have a slot of one of these servers."""
-        now = self.loop.time()
-        for client in list(self.doors.clients):
-            exchange = client.exchange
-            if exchange is not None and exchange.server in servers:
-                exchange.finish(phases.SERVER_UP if because_up else phases.SERVER_DOWN, now)
 
 
 class Worker(Services):
@@ -158,12 +158,18 @@ class Worker(Services):
     ) -> None:
         process = config.process
         super().__init__(loop, farm, Wheel(), Limits(process.bufsize, process.maxrewrite, process.maxhdr))
+        if process.splices:
+            self.pipes = Pipes(farm, process.maxpipes or max(1, farm.maxconn // 4), process.pipe_octets)
+            self.spliced_octets_min = SPLICED_OCTETS_MIN
         self.events = events
         self.doors = Doors(farm, loop, events)
         self.checks = Checks(farm, loop, events)
-        under_way = UnderWay(self.doors, loop)
+        under_way = UnderWay(self.doors.clients, loop)
+        doorways = Doorways(self.doors.listeners, self.doors.let_in)
         for backend in farm.backends:
             backend.sessions = under_way
+        for frontend in farm.frontends:
+            frontend.entrance = doorways
         self.sweep_handle: asyncio.TimerHandle | None = None
         self.adopting: set[asyncio.Task[None]] = set()  # connections from the backlogs at a soft stop
         self.purge_at: float = 0.0

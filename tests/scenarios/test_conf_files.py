@@ -136,13 +136,12 @@ def test_the_container_is_compiled_in_the_first_stage_and_runs_without_a_compile
     assert "COPY --from=build /opt/balancer /opt/balancer" in second
 
 
-def test_the_container_runs_as_nobody_special_and_is_asked_by_a_connection() -> None:
+def test_the_container_runs_as_nobody_special_and_logs_to_its_output() -> None:
     _, second = stages()
     user = re.search(r"(?m)^USER (\d+):(\d+)$", second)
     assert user is not None
     assert int(user.group(1)) > 0
     assert second.index("USER ") < second.index("ENTRYPOINT")
-    assert "create_connection(('127.0.0.1', 8080)" in second[second.index("HEALTHCHECK") :]
     assert "bind :8080" in lines_of("container.cfg")
     assert any(line.startswith("log stdout ") for line in lines_of("container.cfg"))
 
@@ -156,11 +155,18 @@ def test_the_container_is_made_of_files_that_exist_and_are_sent_to_the_engine() 
         assert any(name == kept or name.startswith(f"{kept}/") for kept in sent), f"{name} is not sent: .dockerignore"
 
 
-def test_the_check_of_the_container_tells_a_port_that_is_served(tmp_path: Path) -> None:
-    found = re.search(r'"-c", "(.*)"\]', DOCKERFILE)
+def test_the_check_of_the_container_asks_its_file_for_health(tmp_path: Path) -> None:
+    found = re.search(r'CMD \["/opt/balancer/bin/balancerctl", (".*")\]', DOCKERFILE)
     assert found is not None
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        command = [BALANCER[0], "-I", "-c", found.group(1).replace("8080", str(port))]
-        assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 0
-    assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode != 0
+    ports = {"8080": str(free_port()), "8081": str(free_port())}
+    path = tmp_path / "haproxy.cfg"
+    path.write_text(re.sub("|".join(ports), lambda port: ports[port[0]], (CONF / "container.cfg").read_text()))
+    words = [re.sub("|".join(ports), lambda port: ports[port[0]], word) for word in re.findall(r'"([^"]*)"', found.group(1))]
+    command = [BALANCER[0], "-P", "-m", "balancer.ctl", *words]
+    with running([*BALANCER, "-db", "-f", str(path)], tmp_path / "out") as container:
+        container.wait_for_port(int(ports["8080"]))
+        assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+        before = container.text()
+        assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+        assert container.text() == before, "a check leaves no line in the log"
+    assert subprocess.run(command, capture_output=True, check=False).returncode != 0

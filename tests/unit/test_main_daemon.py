@@ -27,7 +27,7 @@ def test_the_starter_exits_with_what_the_daemon_tells_first() -> None:
     for told, status in (((0, 1), 0), ((1,), 1), ((), daemon.STATUS_LOST)):
         child = os.fork()
         if child == 0:
-            starter = daemon.go_to_background()  # returns in the grandchild only
+            starter = daemon.go_to_background(daemon.Notifier(""))  # returns in the grandchild only
             for number in told:
                 starter.tell(number)
             os._exit(9)
