@@ -6,7 +6,7 @@ It runs before chroot, so it opens what they will need: the log's sockets, the p
 import os
 
 from balancer.admin.socket import StatsSocketServer
-from balancer.admin.web import Exporter
+from balancer.admin.web import make_site
 from balancer.backend.farm import Farm
 from balancer.observe.accesslog import access_log
 from balancer.observe.info import ProcessInfo
@@ -41,9 +41,8 @@ def assemble(facts: Facts) -> Parts:
         lambda: worker.is_stopping,
         len(facts.listeners) + len(config.process.stats_sockets),
     )
-    exporter = Exporter(info, facts.loop)
-    facts.loop.run_until_complete(exporter.start())
+    site = facts.loop.run_until_complete(make_site(info, facts.loop))
     listeners = [(listener.frontend, listener.bind, listener.socket) for listener in facts.listeners]
-    worker = Worker(config, facts.loop, listeners, announcer, access_logs, farm, exporter)
+    worker = Worker(config, facts.loop, listeners, announcer, access_logs, farm, site)
     stats = StatsSocketServer(info, facts.loop, [listener.socket for listener in facts.listeners])
     return Parts(worker, logger, announcer, stats)

@@ -194,6 +194,60 @@ class Server:
 
 
 @dataclass(frozen=True)
+class StatsTerm:
+    """One term of a condition: whether the client's address lies in one of these networks; without any it
+    always does."""
+
+    networks: tuple[str, ...]
+    is_negated: bool
+
+
+@dataclass(frozen=True)
+class StatsCondition:
+    """Alternatives of terms that all have to hold; without any it always holds."""
+
+    alternatives: tuple[tuple[StatsTerm, ...], ...] = ()
+    is_negated: bool = False
+
+    @property
+    def rests_on_source(self) -> bool:
+        """Whether nothing but the client's address decides."""
+        return any(term.networks for terms in self.alternatives for term in terms)
+
+
+@dataclass(frozen=True)
+class StatsRule:
+    """`stats admin` ("admin") or one `stats http-request` ("allow", "deny", "auth")."""
+
+    action: str
+    realm: str
+    condition: StatsCondition
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class StatsPage:
+    """The statistics page of one section."""
+
+    origin: Origin
+    uri: bytes = b"/haproxy?stats"  # what a target begins with
+    realm: str = "HAProxy Statistics"
+    has_realm: bool = False
+    users: tuple[tuple[str, str], ...] = ()
+    refresh_s: int = 0  # 0: never
+    hides_version: bool = False
+    shows_node: bool = False
+    node: str = ""  # "": the process's
+    shows_description: bool = False
+    description: str = ""  # "": the process's
+    shows_legends: bool = False
+    shows_modules: bool = False
+    scopes: tuple[str, ...] = ()  # names of proxies, "." for its own; (): all
+    admin: tuple[StatsRule, ...] = ()
+    rules: tuple[StatsRule, ...] = ()
+
+
+@dataclass(frozen=True)
 class Frontend:
     """The client's side of a `frontend` or `listen` section."""
 
@@ -219,9 +273,10 @@ class Frontend:
     monitor_uri: bytes = b""
     dontlog_normal: bool = False
     log_separate_errors: bool = False
+    splices: frozenset[str] = frozenset(("request", "response"))  # the bodies that may pass by splice(2)
     contstats: bool = False
     buffers_requests: bool = False
-    splices: frozenset[str] = frozenset(("request", "response"))  # the bodies that may pass by splice(2)
+    stats_page: StatsPage | None = None
 
 
 @dataclass(frozen=True)
@@ -263,6 +318,7 @@ class Backend:
     buffers_requests: bool = False
     prefers_last_server: bool = False
     keep_alive_queue_max: int = 0  # max-keep-alive-queue: longer than that, `prefers_last_server` gives way; 0: never
+    stats_page: StatsPage | None = None
 
 
 @dataclass(frozen=True)

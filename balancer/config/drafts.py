@@ -16,6 +16,7 @@ from balancer.model import (
     CookieRule,
     LogTarget,
     Origin,
+    StatsPage,
     StatsSocket,
 )
 
@@ -201,6 +202,7 @@ class Settings:
     contstats: bool = False
     prefers_last_server: bool = False
     keep_alive_queue_max: int = 0
+    stats_page: StatsPage | None = None
 
     def timeout_s(self, name: str) -> float:
         """The timeout in seconds, 0.0 where none was given."""
@@ -225,6 +227,7 @@ class ProxyDraft:
     use_backends: list[Reference] = field(default_factory=list)
     exporter_path: bytes = b""
     own_timeouts: set[str] = field(default_factory=set)  # given in this section itself
+    has_own_page: bool = False  # a word of `stats` stands in this section itself
     has_own_check: bool = False  # `option httpchk` or an `http-check` rule stands in this section itself
 
     def is_frontend(self) -> bool:

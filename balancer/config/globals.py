@@ -22,9 +22,9 @@ THREADS_MAX: Final = 64
 BUFSIZE_MIN: Final = 1024
 BUFSIZE_MAX: Final = 256 * 1024 * 1024 - 1  # HAProxy: below 256 MB
 HEADERS_MAX: Final = 32767
+STATS_MAXCONN_MAX: Final = 65535
 NODE: Final = re.compile(r"[A-Za-z0-9._-]+")
 SPREAD_PERCENT_MAX: Final = 50
-STATS_MAXCONN_MAX: Final = 65535
 
 
 def _is_first(draft: GlobalDraft, statement: Statement, name: str = "") -> bool:
@@ -130,16 +130,16 @@ def _maxrewrite(draft: GlobalDraft, statement: Statement) -> None:
     draft.maxrewrite = statement.integer(0, BUFSIZE_MAX)
 
 
+def _no_splice(draft: GlobalDraft, statement: Statement) -> None:
+    statement.no_more(0)
+    draft.splices = False
+
+
 def _node(draft: GlobalDraft, statement: Statement) -> None:
     name = statement.text("a name of letters, digits, '.', '-' and '_'")
     if not NODE.fullmatch(name):
         raise Refusal(f"'node' expects a name of letters, digits, '.', '-' and '_' (got '{name}')")
     draft.node = name
-
-
-def _no_splice(draft: GlobalDraft, statement: Statement) -> None:
-    statement.no_more(0)
-    draft.splices = False
 
 
 def _description(draft: GlobalDraft, statement: Statement) -> None:

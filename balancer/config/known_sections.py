@@ -21,7 +21,6 @@ KERNEL: Final = "the kernel and the event loop decide that"
 HTTP1_ONLY: Final = "only HTTP/1.1 is spoken"
 LOG_ONLY: Final = "log lines are those of 'option httplog'"
 NAMES_KEPT: Final = "names of fields pass as they were received"
-NO_PAGE: Final = "ask the stats socket or /metrics"
 
 
 def _moved(version: str, modern: str) -> str:
@@ -276,9 +275,6 @@ PROXY_GROUPS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
     ),
 )
 
-STATS_WORDS: Final = (
-    "admin auth enable hide-version http-request realm refresh scope show-desc show-legends show-modules show-node uri"
-)
 IDLE_TIMEOUTS: Final[tuple[tuple[str, Group], ...]] = (
     ("DF", (NO_EFFECT, "a side that is half closed keeps its timeout", "client-fin")),
     ("DB", (NO_EFFECT, "a side that is half closed keeps its timeout", "server-fin")),
@@ -299,7 +295,6 @@ def _proxy_rows() -> tuple[Keyword[Any], ...]:
         found += rows(_with_listen(letters), groups, "option")
     for letters, group in IDLE_TIMEOUTS:
         found += rows(_with_listen(letters), (group,), "timeout")
-    found += rows("DFLB", ((REFUSED, NO_PAGE, STATS_WORDS),), "stats")
     return tuple(found)
 
 

@@ -9,6 +9,7 @@ from balancer.config.httperrors import ERROR_ROWS
 from balancer.config.keywords import Table
 from balancer.config.known_sections import GLOBAL_KNOWN, PROXY_KNOWN
 from balancer.config.proxies import PROXY_ROWS
+from balancer.config.statspage import STATS_PAGE_ROWS
 
 GLOBAL_TABLE: Final[Table[GlobalDraft]] = Table((*GLOBAL_ROWS, *GLOBAL_KNOWN))
-PROXY_TABLE: Final[Table[ProxyDraft]] = Table((*PROXY_ROWS, *EVERYDAY_ROWS, *ERROR_ROWS, *PROXY_KNOWN))
+PROXY_TABLE: Final[Table[ProxyDraft]] = Table((*PROXY_ROWS, *EVERYDAY_ROWS, *ERROR_ROWS, *STATS_PAGE_ROWS, *PROXY_KNOWN))

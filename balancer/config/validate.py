@@ -13,6 +13,7 @@ from balancer.config.drafts import GlobalDraft, ProxyDraft, ServerLine, Settings
 from balancer.config.findings import NOTICE, Report
 from balancer.config.httperrors import ErrorGroup, check_imports, own_pages
 from balancer.config.keywords import nearest, suggestion
+from balancer.config.statspage import check_page
 from balancer.config.tracking import check_tracking, full_name, remark_on_checks
 from balancer.model import Backend, Frontend, Global, LogTarget, Model, Server
 
@@ -74,6 +75,7 @@ def _check_proxy(
     report: Report,
 ) -> None:
     _check_servers(proxy, report)
+    check_page(process, proxy, report)
     settings = proxy.settings
     if settings.mode != "http":
         report.alert(
@@ -209,9 +211,10 @@ def _frontend(process: GlobalDraft, proxy: ProxyDraft, errors: Mapping[str, Erro
         monitor_uri=settings.monitor_uri,
         dontlog_normal=settings.dontlog_normal,
         log_separate_errors=settings.log_separate_errors,
+        splices=_splices(settings),
         contstats=settings.contstats,
         buffers_requests=settings.buffers_requests,
-        splices=_splices(settings),
+        stats_page=settings.stats_page,
     )
 
 
@@ -299,4 +302,5 @@ def _backend(process: GlobalDraft, proxy: ProxyDraft, errors: Mapping[str, Error
         buffers_requests=settings.buffers_requests,
         prefers_last_server=settings.prefers_last_server,
         keep_alive_queue_max=settings.keep_alive_queue_max,
+        stats_page=settings.stats_page,
     )

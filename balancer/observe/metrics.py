@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
@@ -48,19 +47,49 @@ SUMS: Final = {
     "agg_check_status": "Backend's aggregated gauge of servers' state check status",
 }
 
+# What is read and written at once, so that a scrape of a thousand servers holds nobody up.
+SAMPLES_MAX: Final = 200
+# Samples per row, of columns that have several.
+WIDTHS: Final = {
+    "status": len(SERVER_STATES),
+    "check_status": len(CHECK_STATES),
+    "agg_server_status": SAMPLES_MAX,
+    "agg_server_check_status": SAMPLES_MAX,
+    "agg_check_status": SAMPLES_MAX,
+    "hrsp_1xx": 6,
+}
+# Of a family: HELP and TYPE.
+HEAD_LINES: Final = 2
+
 COLUMN_OF_CLASS: Final = {column.name.removeprefix("hrsp_"): column for column in COLUMNS if column.name.startswith("hrsp_")}
 
 
 def render(info: ProcessInfo, scopes: Iterable[str], leaves_out_maint: bool = False) -> bytes:
-    """The page. `scopes` are of global, frontend, backend and server; `no-maint` leaves out servers in maintenance."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(FarmCollector(info, frozenset(scopes), leaves_out_maint))
-    page = generate_latest(registry)
-    for name in COUNTERS_BY_NAME:
-        # The library knows no counter without the suffix.
-        bare = f"haproxy_process_{name}".encode()
-        page = page.replace(b" %s_total " % bare, b" %s " % bare)
-    return page
+    """The whole page. `scopes` are of global, frontend, backend and server; `no-maint` leaves out servers in maintenance."""
+    return "".join(pieces(info, scopes, leaves_out_maint)).encode()
+
+
+def pieces(info: ProcessInfo, scopes: Iterable[str], leaves_out_maint: bool = False) -> Iterator[str]:
+    """The page in pieces of some SAMPLES_MAX samples, each read when it is asked for."""
+    for family, is_first in FarmCollector(info, frozenset(scopes), leaves_out_maint).slices():
+        text = generate_latest(Slice(family)).decode()
+        if not is_first:
+            text = text.split("\n", HEAD_LINES)[HEAD_LINES]
+        bare = family.name if family.type == "counter" else ""
+        if bare.removeprefix("haproxy_process_") in COUNTERS_BY_NAME:
+            text = text.replace(f" {bare}_total ", f" {bare} ")  # the library knows no counter without the suffix
+        yield text
+
+
+class Slice(Collector):
+    """One family, or a part of one, in the place of a registry."""
+
+    def __init__(self, family: Metric) -> None:
+        self.family = family
+
+    def collect(self) -> Iterator[Metric]:
+        """The family."""
+        yield self.family
 
 
 class FarmCollector(Collector):
@@ -76,16 +105,22 @@ class FarmCollector(Collector):
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """Families in HAProxy's order: the process, then frontends, backends, servers."""
+        """Families in HAProxy's order: the process, then frontends, backends, servers. A long one comes in several parts."""
+        for family, _ in self.slices():
+            yield family
+
+    def slices(self) -> Iterator[tuple[Metric, bool]]:
+        """The same, with whether a part is the first of its family."""
         if "global" in self.scopes:
-            yield from self._process()
+            for family in self._process():
+                yield family, True
         rows = list(readings(self.info.farm, self.info.clock()))
         if self.leaves_out_maint:
             rows = [row for row in rows if row.server is None or not row.server.is_in_maintenance()]
         for number, name in KINDS:
             of_kind = [row for row in rows if kind(row) == number]
             if name in self.scopes and of_kind:
-                yield from _families(name, of_kind)
+                yield from _slices(name, of_kind)
 
     def _process(self) -> Iterator[Metric]:
         for line in LINES:
@@ -99,6 +134,18 @@ class FarmCollector(Collector):
                 family = _family(f"haproxy_process_{line.metric}", line.kind, line.help, [])
                 family.add_sample(f"haproxy_process_{line.metric}", {}, value)
             yield family
+
+
+def _slices(kind_name: str, rows: list[Reading]) -> Iterator[tuple[Metric, bool]]:
+    """Column by column; a column's rows in parts."""
+    names = ["proxy", "server"] if kind_name == "server" else ["proxy"]
+    for column in COLUMNS:
+        count = max(1, SAMPLES_MAX // WIDTHS.get(column.name, 1))
+        for begin in range(0, len(rows), count):
+            family = _column_family(kind_name, column, names, rows[begin : begin + count])
+            if family is None:
+                break
+            yield family, begin == 0
 
 
 def _family(name: str, kind_name: str, text: str, labels: list[str]) -> GaugeMetricFamily | CounterMetricFamily:
@@ -116,25 +163,23 @@ def _reader(column: Column, kind_name: str) -> Callable[[Reading], Value] | None
     return readers[kind_name]
 
 
-def _families(kind_name: str, rows: list[Reading]) -> Iterator[Metric]:
-    names = ["proxy", "server"] if kind_name == "server" else ["proxy"]
-    for column in COLUMNS:
-        special = _special(kind_name, column.name, names, rows)
-        if special is not None:
-            yield special
-            continue
-        read = _reader(column, kind_name)
-        metric = column.metric
-        if metric is None or read is None or (kind_name, column.name) in NO_SERIES:
-            continue
-        family = _family(f"haproxy_{kind_name}_{metric.name}", metric.kind, metric.help, names)
-        for row in rows:
-            value = read(row)
-            if isinstance(value, int):
-                family.add_metric(_labels(row), value * metric.scale)
-            elif column.name != "check_duration":
-                family.add_metric(_labels(row), math.nan)
-        yield family
+def _column_family(kind_name: str, column: Column, names: list[str], rows: list[Reading]) -> Metric | None:
+    """The family of a column, with these rows of it; None for a column that is no series of this kind."""
+    special = _special(kind_name, column.name, names, rows)
+    if special is not None:
+        return special
+    read = _reader(column, kind_name)
+    metric = column.metric
+    if metric is None or read is None or (kind_name, column.name) in NO_SERIES:
+        return None
+    family = _family(f"haproxy_{kind_name}_{metric.name}", metric.kind, metric.help, names)
+    for row in rows:
+        value = read(row)
+        if isinstance(value, int):
+            family.add_metric(_labels(row), value * metric.scale)
+        elif column.name != "check_duration":
+            family.add_metric(_labels(row), math.nan)
+    return family
 
 
 def _special(kind_name: str, column_name: str, labels: list[str], rows: list[Reading]) -> Metric | None:
@@ -218,6 +263,8 @@ def _sums(
     family = GaugeMetricFamily(name, text, labels=["proxy", "state"])
     for row in rows:
         assert row.backend is not None
+        if not row.backend.servers:
+            continue  # HAProxy has no sums over nothing
         found = Counter(read(server) for server in row.backend.servers)
         for state in states:
             family.add_metric([row.proxy_name, state], found[state])

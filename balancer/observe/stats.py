@@ -5,7 +5,7 @@ about addresses and cookies is for those who may see it: an operator on the sock
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -101,8 +101,14 @@ def chosen(farm: Farm, now: float, choice: Choice) -> list[Reading]:
 
 def csv(farm: Farm, now: float, choice: Choice) -> str:
     """The table, its last row ended by LF."""
-    rows = [",".join(_field(value) for value in values(reading, choice.shows_legends)) for reading in chosen(farm, now, choice)]
-    return HEADER + "".join(f"{row},\n" for row in rows)
+    return "".join(csv_lines(chosen(farm, now, choice), choice.shows_legends))
+
+
+def csv_lines(rows: Iterable[Reading], shows_legends: bool) -> Iterator[str]:
+    """The table line by line."""
+    yield HEADER
+    for reading in rows:
+        yield ",".join(_field(value) for value in values(reading, shows_legends)) + ",\n"
 
 
 def typed(farm: Farm, now: float, choice: Choice) -> str:
@@ -112,8 +118,16 @@ def typed(farm: Farm, now: float, choice: Choice) -> str:
 
 def as_json(farm: Farm, now: float, choice: Choice) -> str:
     """A list per object in one list, as `show schema json` describes it."""
-    rows = ["[" + ",".join(_json_row(reading, choice)) + "]" for reading in chosen(farm, now, choice)]
-    return "[" + ",".join(rows) + "]\n"
+    return "".join(json_parts(chosen(farm, now, choice), choice.shows_legends))
+
+
+def json_parts(rows: Iterable[Reading], shows_legends: bool) -> Iterator[str]:
+    """The same object by object."""
+    before = "["
+    for reading in rows:
+        yield f"{before}[{','.join(_json_row(reading, shows_legends))}]"
+        before = ","
+    yield "]\n" if before == "," else "[]\n"
 
 
 FORMS: Final[dict[str, Callable[[Farm, float, Choice], str]]] = {"csv": csv, "typed": typed, "json": as_json}
@@ -170,7 +184,7 @@ def _typed_row(reading: Reading, choice: Choice) -> str:
     return "".join(lines)
 
 
-def _json_row(reading: Reading, choice: Choice) -> list[str]:
+def _json_row(reading: Reading, shows_legends: bool) -> list[str]:
     head: dict[str, object] = {
         "objType": OBJECT_TYPES[kind(reading)],
         "proxyId": reading.number,
@@ -178,7 +192,7 @@ def _json_row(reading: Reading, choice: Choice) -> list[str]:
     }
     return [
         json_item(head, place, name, _letters(tag, reading), tag.type, value)
-        for place, name, tag, value in tagged(reading, choice.shows_legends)
+        for place, name, tag, value in tagged(reading, shows_legends)
     ]
 
 

@@ -343,7 +343,7 @@ class Answer:
         """Adds the cookie, and with it `cache-control: private` unless the server itself forbids storing."""
         exchange = self.exchange
         backend = exchange.backend
-        if backend is None or exchange.target is None:
+        if backend is None or exchange.target is None or exchange.is_local:
             return
         persistence = backend.persistence
         if persistence is None:

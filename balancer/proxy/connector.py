@@ -25,7 +25,7 @@ class Attempt(Connecting):
 
     def __init__(self, loop: asyncio.AbstractEventLoop, exchange: Exchange, server: Server, service: Service | None) -> None:
         self.loop = loop
-        self.service = service if service is not None and service.server is server else None
+        self.service = service
         self.exchange: Exchange | None = exchange
         self.server = server
         self.task: asyncio.Task[None] = loop.create_task(self._run())

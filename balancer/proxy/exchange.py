@@ -17,6 +17,7 @@ from balancer.proxy import ledger, patience, retry
 from balancer.proxy import phase as phases
 from balancer.proxy.answer import Answer
 from balancer.proxy.channels import ClientChannel, Connecting, ServerChannel
+from balancer.proxy.pages import send_page
 from balancer.proxy.phase import Phase
 from balancer.proxy.route import REUSE_NEVER, Route
 from balancer.proxy.services import Services
@@ -47,6 +48,7 @@ class Exchange(Visitor):
         self.is_repeated: bool = False
         self.awaits_body: bool = False  # `option http-buffer-request`, or the algorithm may find its key in it
         self.is_monitored: bool = False  # asked for `monitor-uri`: answered here, and not logged
+        self.is_local: bool = False  # a service inside the process answers
         self.written_before: int = 0
         self.answer: Answer | None = None
         self.splices: Splices | None = None
@@ -78,11 +80,10 @@ class Exchange(Visitor):
             self.is_monitored = True
             self.finish(phases.LOCAL, now)
             return
-        if self.route.is_for_service(self.head.target):
+        service = self.route.own_service(self.client.client_host, self.head)
+        if service is not None:
             counters.intercepted += 1
-            self.target = self.route.service
-            self.assigned_at = now
-            self._connect(now)
+            self.serve_locally(service, now)
             return
         backend = self.route.backend
         if backend is None or backend.is_disabled:
@@ -92,6 +93,11 @@ class Exchange(Visitor):
         self.backend = backend
         backend.counters.session_begins(now)
         backend.counters.requests_total += 1
+        if self.route.backend_doors:
+            service = self.route.service_of_backend(backend, self.client.client_host, self.head)
+            if service is not None:
+                self.serve_locally(service, now)
+                return
         self.read_cookie(backend, self.begun_wall)
         if self.client.private is not None:
             self.remember_server(self.client.private, backend)
@@ -102,6 +108,13 @@ class Exchange(Visitor):
             self._await_body(now)
         else:
             self._assign(now)
+
+    def serve_locally(self, service: Server, now: float) -> None:
+        """A service inside the process answers."""
+        self.is_local = True
+        self.target = service
+        self.assigned_at = now
+        self._connect(now)
 
     def enter(self, to: Phase) -> None:
         """Moves to the next phase."""
@@ -238,7 +251,7 @@ class Exchange(Visitor):
         self.connecting = None
         if is_resource:
             self.services.shed_idle()
-        if self.backend is None:
+        if self.backend is None or self.is_local:
             self.finish(phases.RESOURCE if is_resource else phases.SERVER_ABORT, now)
             return
         self.failures += 1
@@ -461,7 +474,7 @@ class Exchange(Visitor):
         # (8 % of the process's time otherwise).
         self.answer = None
         if page is not None:
-            self._send_page(page)
+            send_page(self, page)
         elif is_whole and answer is not None:
             self.client.finish(answer.keeps_client and self.upload.is_done)
         else:
@@ -482,12 +495,3 @@ class Exchange(Visitor):
                 self.channel.abort()
                 self.channel = None
             self.client.abort()
-
-    def _send_page(self, page: ErrorPage) -> None:
-        client = self.client
-        must_close = page.always_closes or self.route.closes_client or self.services.is_stopping
-        keeps = not (must_close or self.head.wants_close() or not self.upload.is_done)
-        if not client.is_gone:
-            head = page.keeps if keeps else page.closes
-            client.send_head(head if self.head.method == b"HEAD" else head + page.body)
-        client.finish(keeps)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from balancer.proxy.exchange import Exchange
 
 DASH: Final = 45
+FORBIDDEN: Final = 403
 
 
 def timers_ms(exchange: "Exchange") -> tuple[int, int, int]:
@@ -73,6 +74,11 @@ def count(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: i
     # Chunks that broke the grammar are the client's fault, whatever was waited for then.
     is_bad_request = cause == phases.PROXY and (upload.is_bad or (phase is not phases.HEADERS and phase is not phases.DATA))
     counted: list[Counters] = [frontend]
+    if exchange.is_local and exchange.route.twin is not None:
+        # The other half of a listen section counts the octets of what never was a request of its own.
+        twin = exchange.route.twin.counters
+        twin.bytes_in += received
+        twin.bytes_out += octets
     if exchange.backend is not None:
         counted.append(exchange.backend.counters)
         if had_slot and target is not None:
@@ -206,9 +212,19 @@ def log(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: int
             record.cookie_out = NONE if answer is None else answer.cookie_letter
     elif target is not None:
         record.server_name = target.name
-        if cause == phases.NORMAL:
-            record.cause = phases.LOCAL
-            record.phase = phases.REQUEST.letter
+    if exchange.is_local:
+        _log_local(exchange, record, cause)
     if phase is phases.QUEUE and cause == phases.SERVER_ABORT and target is None:
         record.phase = phases.CONNECT.letter
     sink.write(record)
+
+
+def _log_local(exchange: "Exchange", record: Record, cause: int) -> None:
+    """What was answered here ends as `LR`, however slowly its client read; `PR` where a rule refused it."""
+    if cause != phases.INTERNAL and cause != phases.RESOURCE:
+        record.cause = phases.PROXY if record.status == FORBIDDEN else phases.LOCAL
+        record.phase = phases.REQUEST.letter
+    home = exchange.backend or exchange.route.twin
+    if home is not None and home.persistence is not None:
+        record.cookie_in = NONE
+        record.cookie_out = NONE

@@ -3,12 +3,14 @@
 from typing import Final
 
 from balancer.backend.backend import Backend
+from balancer.backend.counters import Counters
 from balancer.backend.frontend import Frontend
 from balancer.backend.pool import Connection
 from balancer.backend.server import Server
 from balancer.http.errors import ErrorPage
 from balancer.http.head import RequestHead
 from balancer.proxy.addresses import AddressLines
+from balancer.proxy.local import Door
 from balancer.proxy.record import AccessLog
 
 # `http-reuse`: who may take a kept server connection. The absent word is as `always`, but what decision 9 says of it.
@@ -46,6 +48,9 @@ class Route:
         self.access_log = access_log
         self.service_path = service_path
         self.service = service
+        self.door: Door | None = None  # the statistics page of this section
+        self.backend_doors: dict[str, Door] = {}  # those of backends, by their names
+        self.twin: Backend | None = None  # of a listen section: its own backend, which counts what is answered here
         self.dontlognull: bool = config.dontlognull
         self.monitor_uri: bytes = config.monitor_uri
         self.skips_normal: bool = config.dontlog_normal
@@ -82,12 +87,31 @@ class Route:
             return server.pool.take()
         return server.pool.take(PROVEN_USES) if reuse == REUSE_AGGRESSIVE else None
 
-    def is_for_service(self, target: bytes) -> bool:
-        """Whether the path of that target is the exporter's."""
-        if self.service is None:
-            return False
-        query = target.find(b"?")
-        return (target if query < 0 else target[:query]) == self.service_path
+    def own_service(self, client_host: str, head: RequestHead) -> Server | None:
+        """What answers this request inside the process: the exporter, or the statistics page of this section."""
+        if self.service is not None:
+            target = head.target
+            query = target.find(b"?")
+            if (target if query < 0 else target[:query]) == self.service_path:
+                return self.service
+        if self.door is not None and self.door.takes(head.method, head.target):
+            return self._enter(self.door, client_host, self.frontend.counters)
+        return None
+
+    def service_of_backend(self, backend: Backend, client_host: str, head: RequestHead) -> Server | None:
+        """The statistics page of the backend, where it has one that takes this request."""
+        door = self.backend_doors.get(backend.name)
+        if door is None or not door.takes(head.method, head.target):
+            return None
+        return self._enter(door, client_host, backend.counters)
+
+    def _enter(self, door: Door, client_host: str, counters: Counters) -> Server:
+        service = door.service(client_host)
+        if service is door.refuses:
+            counters.requests_denied += 1
+            if counters is not self.frontend.counters:
+                self.frontend.counters.requests_denied += 1
+        return service
 
     def added_lines(self, client_host: str, local_host: str, head: RequestHead) -> bytes:
         """Field lines of ours for the server."""

@@ -10,6 +10,7 @@ from balancer.backend.farm import Farm
 from balancer.backend.server import Server
 from balancer.proxy.channels import Connecting, Limits
 from balancer.proxy.deadlines import Wheel
+from balancer.proxy.local import Door
 from balancer.proxy.splice import NOTHING_IS_SPLICED, Pipes
 
 if TYPE_CHECKING:
@@ -28,6 +29,33 @@ class Service:
         raise AssertionError("the admin side serves")
 
 
+class Site:
+    """All that is answered inside the process."""
+
+    def __init__(self, exporter: Service | None = None) -> None:
+        self.exporter = exporter
+        self.services: list[Service] = [] if exporter is None else [exporter]
+        self.frontend_doors: dict[str, Door] = {}
+        self.backend_doors: dict[str, Door] = {}
+
+    def enter(self, door: Door, services: list[Service], frontend_name: str, backend_name: str) -> None:
+        """Adds the page of a section with its services; each half of it by its name, "" where it has none."""
+        self.services += services
+        if frontend_name:
+            self.frontend_doors[frontend_name] = door
+        if backend_name:
+            self.backend_doors[backend_name] = door
+
+    def service_of(self, server: Server) -> Service | None:
+        """The service that a server of a log line stands for; None for a server of the file."""
+        if server.backend_name:
+            return None
+        for service in self.services:
+            if service.server is server:
+                return service
+        return None
+
+
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Services:
     """What a worker does for its exchanges, and the limits that it gives them."""
@@ -37,7 +65,6 @@ class Services:
         self.farm = farm
         self.wheel = wheel
         self.limits = limits
-        self.service: Service | None = None
         self.pipes: Pipes | None = None
         self.spliced_octets_min: int = NOTHING_IS_SPLICED
         self.is_stopping: bool = False

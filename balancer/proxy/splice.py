@@ -400,7 +400,7 @@ def consider_answer(exchange: "Exchange", body: Body) -> None:
     """Takes the rest of an answer's body over where that may be and is worth it."""
     pipes = exchange.services.pipes
     channel = exchange.channel
-    if pipes is None or channel is None or not exchange.route.splices_answers or exchange.backend is None:
+    if pipes is None or channel is None or not exchange.route.splices_answers or exchange.is_local:
         return
     if not (body.kind == LENGTH or (body.kind == UNTIL_CLOSE and not body.writes_chunks)):
         return
@@ -417,7 +417,7 @@ def consider_upload(exchange: "Exchange") -> None:
     """Takes the rest of a request's body over where that may be and is worth it."""
     pipes = exchange.services.pipes
     upload = exchange.upload
-    if pipes is None or upload.kind != LENGTH or not exchange.route.splices_requests or exchange.backend is None:
+    if pipes is None or upload.kind != LENGTH or not exchange.route.splices_requests or exchange.is_local:
         return
     splices = splices_of(exchange)
     if splices.upload is not None:

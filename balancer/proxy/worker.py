@@ -28,7 +28,7 @@ from balancer.proxy.gate import Gate
 from balancer.proxy.listener import Listener
 from balancer.proxy.record import AccessLog
 from balancer.proxy.route import Route
-from balancer.proxy.services import Service, Services
+from balancer.proxy.services import Services, Site
 from balancer.proxy.splice import SPLICED_OCTETS_MIN, Pipes
 from balancer.proxy.underway import Doorways, UnderWay
 
@@ -154,7 +154,7 @@ class Worker(Services):
         events: EventLog,
         access_logs: dict[str, AccessLog],
         farm: Farm,
-        service: Service | None,
+        site: Site,
     ) -> None:
         process = config.process
         super().__init__(loop, farm, Wheel(), Limits(process.bufsize, process.maxrewrite, process.maxhdr))
@@ -174,7 +174,7 @@ class Worker(Services):
         self.adopting: set[asyncio.Task[None]] = set()  # connections from the backlogs at a soft stop
         self.purge_at: float = 0.0
         self.counts_continuously: bool = any(frontend.config.contstats for frontend in farm.frontends)
-        self.service = service
+        self.site = site
         routes: dict[str, Route] = {}
         for frontend in farm.frontends:
             routes[frontend.name] = self._route(frontend, access_logs.get(frontend.name))
@@ -241,7 +241,7 @@ class Worker(Services):
 
     def connect(self, exchange: Exchange, server: Server) -> Connecting:
         """Opens a connection to `server` for the exchange."""
-        return Attempt(self.loop, exchange, server, self.service)
+        return Attempt(self.loop, exchange, server, self.site.service_of(server))
 
     def shed_idle(self) -> None:
         """Closes every idle server connection: descriptors are needed elsewhere."""
@@ -266,8 +266,13 @@ class Worker(Services):
             files.update(backend.config.errorfiles)
         for status, raw in files.items():
             pages[status] = page_from_file(status, raw)
-        service = self.service.server if self.service is not None and config.exporter_path else None
-        return Route(frontend, backend, pages, access_log, config.exporter_path, service)
+        exporter = self.site.exporter if config.exporter_path else None
+        route = Route(frontend, backend, pages, access_log, config.exporter_path, None if exporter is None else exporter.server)
+        route.door = self.site.frontend_doors.get(frontend.name)
+        if config.is_listen:
+            route.twin = self.farm.backend_by_name.get(frontend.name)
+        route.backend_doors = self.site.backend_doors
+        return route
 
     def _sweep(self) -> None:
         self.sweep_handle = self.loop.call_later(GRAIN_S, self._sweep)

@@ -90,7 +90,7 @@ class Told:
         ]
         return [[row.split(",")[place] for place in places] for row in rows]
 
-    def events(self) -> list[tuple[int, str]]:
+    def events(self) -> list[tuple[str, str]]:
         """The lines since the last call."""
         lines = self.side.log.lines()[self.read :]
         self.read += len(lines)

@@ -27,7 +27,7 @@ listen smalltalk
     server app2 127.0.0.1:3002 cookie "app1;inst2" check
     server app1 127.0.0.1:3003 weight many
     option htplog
-    stats enable
+    filter trace
     default_backend smaltalk
 """
 
@@ -62,7 +62,7 @@ def test_all_mistakes_of_a_file_are_told_in_one_run_with_their_lines(tmp_path: P
         "quote, comma, semicolon, \\ (got ';')",
         "ALERT 15: 'server smalltalk/app1' : 'weight' expects a whole number between 0 and 256 (got 'many')",
         "ALERT 16: unknown option 'htplog'; did you mean 'httplog' maybe ?",
-        "ALERT 17: 'stats enable' is known to HAProxy and not supported yet : ask the stats socket or /metrics",
+        "ALERT 17: 'filter' is known to HAProxy and not supported yet : bodies pass as they are",
         "ALERT 15: proxy 'smalltalk', another server named 'app1' was already defined at line 13, please use distinct names.",
         "ALERT 18: Proxy 'smalltalk': unable to find required default_backend: 'smaltalk'; did you mean 'smalltalk' maybe ?",
     ]
@@ -210,7 +210,7 @@ PROXY_LINES: Final[tuple[tuple[str, str], ...]] = (
     ("log 127.0.0.1 sample 1:2 local0", "'sample' is known to HAProxy and not supported yet"),
     ("log 127.0.0.1 len 79 local0", "'log len' expects a whole number between 80 and 65535 (got '79')"),
     ("log ring@x local0", "address family 'ring@' is known to HAProxy and not supported yet"),
-    ("stats enable", "'stats enable' is known to HAProxy and not supported yet"),
+    ("filter trace", "'filter' is known to HAProxy and not supported yet"),
     ("stats", "'stats' expects one of admin, auth,"),
     ("stick on src", "'stick' is known to HAProxy and not supported yet"),
     ("stick-table type ip size 1k", "'stick-table' is known to HAProxy and not supported yet"),

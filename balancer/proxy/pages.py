@@ -1,0 +1,19 @@
+"""The answer of our own that ends a request, and what becomes of the client's connection after it."""
+
+from typing import TYPE_CHECKING
+
+from balancer.http.errors import ErrorPage
+
+if TYPE_CHECKING:
+    from balancer.proxy.exchange import Exchange
+
+
+def send_page(exchange: "Exchange", page: ErrorPage) -> None:
+    """Sends the page; the connection stays where the page, the client and the file allow it, and the request was read whole."""
+    client = exchange.client
+    must_close = page.always_closes or exchange.route.closes_client or exchange.services.is_stopping
+    keeps = not (must_close or exchange.head.wants_close() or not exchange.upload.is_done)
+    if not client.is_gone:
+        head = page.keeps if keeps else page.closes
+        client.send_head(head if exchange.head.method == b"HEAD" else head + page.body)
+    client.finish(keeps)
