@@ -99,6 +99,7 @@ class ClientSide(ClientChannel):
         self.state = IDLE
         self._first_octet(self.services.now())
         self.resume_upload()
+        self._advance()  # what has come while it waited: uvloop reads on after a pause in `connection_made`
 
     def data_received(self, data: bytes) -> None:
         """Octets from the client."""

@@ -90,7 +90,11 @@ class Told:
         ]
         return [[row.split(",")[place] for place in places] for row in rows]
 
-    def events(self) -> list[tuple[int, str]]:
+    def wait_for(self, text: str) -> None:
+        """Returns when a line with that text has come."""
+        wait_until(lambda: any(text in line for _, line in self.side.log.lines()), f"a line {text!r}")
+
+    def events(self) -> list[tuple[str, str]]:
         """The lines since the last call."""
         lines = self.side.log.lines()[self.read :]
         self.read += len(lines)
@@ -120,7 +124,8 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Told, Told]
                 "first checks",
                 tells=lambda each=each: repr(each.states()),  # type: ignore[misc]
             )
-            each.read = len(each.side.log.lines())
+            each.wait_for("Server shop/s4 is DOWN")
+            each.events()
         yield told[0], told[1]
 
 
@@ -272,6 +277,8 @@ def test_changes_and_refusals_are_haproxys(both: tuple[Told, Told]) -> None:
         for row, haproxys_row in zip(own_states, haproxys_states, strict=True):
             if row != haproxys_row:
                 wrong.append(f"{text}: our row {row}, haproxy's {haproxys_row}")
+    for each in both:
+        each.wait_for("Proxy door stopped")  # nothing behind that is told
     own_events, haproxys_events = ours.events(), theirs.events()
     for event, haproxys_event in zip_longest(own_events, haproxys_events):
         if event != haproxys_event:
@@ -326,6 +333,10 @@ QUESTIONS: Final = (
     ("show peers", "user"),
     ("show peers x", "user"),
     ("show cache", "user"),
+    ("show events nosuch", "user"),
+    ("show events nosuch", "operator"),
+    ("show tasks", "user"),
+    ("show startup-logs", "user"),
     ("show resolvers x", "user"),
     ("show startup-logs", "operator"),
     ("add acl", "admin"),
@@ -450,3 +461,45 @@ def test_a_request_that_is_none_is_shown_alike(both: tuple[Told, Told]) -> None:
         )
         told.append(said)
     assert told[0] == told[1]
+
+
+RESET: Final = b"\1\0\0\0\0\0\0\0"
+# What comes on a connection that never becomes a request, and how it ends.
+NO_REQUESTS: Final = (
+    (b"", "fin"),
+    (b"", "reset"),
+    (b"GET / HT", "fin"),
+    (b"GET / HT", "reset"),
+    (b"GET\0 / HTTP/1.1\r\n\r\n", "open"),
+)
+COUNTED: Final = ("stot", "conn_tot", "ereq", "req_tot", "hrsp_4xx", "hrsp_other", "bin", "bout", "dreq", "intercepted")
+
+
+def _figures(told: Told) -> dict[str, int]:
+    header, row = told.say("show stat front 1 -1").strip().split("\n")
+    fields = dict(zip(header.removeprefix("# ").split(","), row.split(","), strict=True))
+    return {name: int(fields[name]) for name in COUNTED}
+
+
+def _come_and_go(port: int, octets: bytes, end: str) -> None:
+    with socket.create_connection(("127.0.0.1", port), 5.0) as client:
+        client.sendall(octets)
+        if end == "reset":
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            return
+        if end == "fin":
+            client.shutdown(socket.SHUT_WR)
+        while client.recv(65536):
+            pass
+
+
+@pytest.mark.parametrize(("octets", "end"), NO_REQUESTS)
+def test_what_never_became_a_request_is_counted_alike(both: tuple[Told, Told], octets: bytes, end: str) -> None:
+    grown: list[dict[str, int]] = []
+    for each in both:
+        before = _figures(each)
+        _come_and_go(each.side.ports["front"], octets, end)
+        wait_until(lambda each=each, before=before: _figures(each)["ereq"] > before["ereq"], "a count")  # type: ignore[misc]
+        grown.append({name: value - before[name] for name, value in _figures(each).items()})
+    assert grown[0] == grown[1]
+    assert grown[0]["req_tot"] == grown[0]["ereq"] == grown[0]["hrsp_4xx"] == 1

@@ -3,7 +3,7 @@
 import csv
 import http.client
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from html import unescape
@@ -112,7 +112,11 @@ def peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Side, Side
         ours = stack.enter_context(side("balancer", haproxy, template, SECTIONS, folder))
         theirs = stack.enter_context(side("haproxy", haproxy, template, SECTIONS, folder))
         for peer in (ours, theirs):
-            wait_until(lambda peer=peer: table(ask(peer, "stats", URI + ";csv"))["app/a"]["check_status"] == "L4OK", peer.name)
+
+            def is_checked(peer: Side = peer) -> bool:
+                return table(ask(peer, "stats", URI + ";csv"))["app/a"]["check_status"] == "L4OK"
+
+            wait_until(is_checked, peer.name)
         yield ours, theirs
     server.close()
 
@@ -266,7 +270,7 @@ def test_actions_change_the_same_servers(peers: tuple[Side, Side]) -> None:
 
 
 def test_the_log_tells_of_them_alike(peers: tuple[Side, Side]) -> None:
-    requests = (
+    requests: tuple[tuple[str, str, str, dict[str, str]], ...] = (
         ("app", "/st", "GET", ANN), ("stats", URI + ";csv", "GET", {}), ("stats", URI, "HEAD", {}), ("stats", URI, "POST", {}),
         ("f", "/bestats", "GET", {}), ("stats", "/metrics", "GET", {}), ("app", "/st", "GET", {}), ("denied", "/", "GET", {}),
     )  # fmt: skip
@@ -279,7 +283,10 @@ def test_the_log_tells_of_them_alike(peers: tuple[Side, Side]) -> None:
         def lines(peer: Side = peer, before: int = before) -> list[str]:
             return [text for _, text in peer.log.lines()[before:] if '"' in text]
 
-        wait_until(lambda lines=lines: len(lines()) == len(requests), "a line each", tells=lambda lines=lines: str(lines()))
+        def is_told(lines: Callable[[], list[str]] = lines) -> bool:
+            return len(lines()) == len(requests)
+
+        wait_until(is_told, "a line each")
         words = [line.split(" ") for line in lines()]
         seen.append([(each[2], each[3], each[5], each[9][:4], " ".join(each[12:])) for each in words])
     ours, theirs = seen
