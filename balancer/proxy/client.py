@@ -314,9 +314,8 @@ class ClientSide(ClientChannel):
             return
         self.state = CLOSED
         self.services.wheel.forget(self)
-        fileno = self.fileno()
-        if fileno >= 0:
-            with socket.socket(fileno=os.dup(fileno)) as twin:
+        if self.fileno() >= 0:
+            with socket.socket(fileno=os.dup(self.fileno())) as twin:
                 twin.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
         transport.abort()
 
