@@ -32,6 +32,8 @@ SET_PIPE_SIZE: Final = 1031
 PIPE_OCTETS_WANTED: Final = 1 << 20
 PIPE_OCTETS_MIN: Final = 65536
 IDLE_PIPES_MAX: Final = 32
+# Pipes full that are moved in one turn of the loop.
+ROUNDS_MAX: Final = 2
 FLAGS: Final = os.SPLICE_F_NONBLOCK | os.SPLICE_F_MOVE
 
 WAITING: Final = 0  # for the destination to have nothing left to write
@@ -217,20 +219,31 @@ class Splice:
 
     def _readable(self) -> None:
         try:
-            if self.state == RUNNING:
+            if self.state == RUNNING and not self.is_blocked:
                 self._take()
         except Exception as error:  # noqa: BLE001 - an edge: one fault ends one exchange
             self.exchange.crash(error)
 
     def _writable(self) -> None:
         try:
-            if self.state == RUNNING:
-                self._pass_on()
+            if self.state == RUNNING and self._pass_on():
+                self._take()
         except Exception as error:  # noqa: BLE001 - an edge: one fault ends one exchange
             self.exchange.crash(error)
 
     def _take(self) -> None:
-        """One pipe full at most, so that no body holds the loop."""
+        """Moves what is there, a few pipes full at most, so that no body holds the loop.
+
+        It reads on until there is nothing: with an error on the socket the loop tells once that it is readable and then watches
+        it no more, so octets that were left behind would never be heard of again.
+        """
+        for _ in range(ROUNDS_MAX):
+            if not self._take_once():
+                return
+        self.exchange.services.loop.call_soon(self._readable)
+
+    def _take_once(self) -> bool:
+        """One pipe full; False where it has ended, or somebody has to be waited for."""
         pipe = self.pipe
         assert pipe is not None and self.held == 0
         body = self.body
@@ -241,21 +254,22 @@ class Splice:
             taken = os.splice(self.source, pipe.writer, wanted, flags=FLAGS)
         except BlockingIOError:
             self._watch_source(True)
-            return
+            return False
         except OSError:
             self._end(SOURCE_LOST)
-            return
+            return False
         if taken == 0:
             self._end(SOURCE_ENDED)
-            return
+            return False
         self.held = taken
         if body.kind == LENGTH:
             body.left -= taken
         self.pipes.farm.spliced_octets += taken
         self.count(taken)
-        self._pass_on()
+        return self._pass_on()
 
-    def _pass_on(self) -> None:
+    def _pass_on(self) -> bool:
+        """Empties the pipe; False where it has ended, or the destination has to be waited for."""
         pipe = self.pipe
         assert pipe is not None
         exchange = self.exchange
@@ -270,19 +284,19 @@ class Splice:
                     self.is_blocked = True
                     self.tell_blocked()
                 exchange.arm(exchange.services.now())
-                return
+                return False
             except OSError:
                 self._end(DESTINATION_LOST)
-                return
+                return False
         if self.is_blocked:
             loop.remove_writer(self.destination)
             self.is_blocked = False
             self.tell_blocked()
         if self.body.kind == LENGTH and self.body.left == 0:
             self._end(ALL_MOVED)
-        else:
-            self._watch_source(True)
-            exchange.arm(exchange.services.now())
+            return False
+        exchange.arm(exchange.services.now())
+        return True
 
 
 class AnswerSplice(Splice):
