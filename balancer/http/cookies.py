@@ -45,7 +45,7 @@ def _value_at(line: bytes, start: i64, end: i64, name: bytes) -> i64:
     while i < end and (line[i] == SP or line[i] == HTAB):
         i += 1
     after: i64 = i + len(name)
-    if not line.startswith(name, i):
+    if after >= end or line[i] != name[0] or not line.startswith(name, i):
         return -1
     while after < end and (line[after] == SP or line[after] == HTAB):
         after += 1
