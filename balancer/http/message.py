@@ -10,7 +10,7 @@ from typing import Final
 from mypy_extensions import i64
 
 from balancer.http.fields import classify
-from balancer.http.octets import CLASS, FIELD, TCHAR, decimal
+from balancer.http.octets import CLASS, TCHAR, decimal
 
 CR: Final = 13
 LF: Final = 10
@@ -146,10 +146,13 @@ class Head:
             while data[i] == SP or data[i] == HTAB:
                 i += 1
             value: i64 = i
-            while classes[data[i]] & FIELD:
+            # The class FIELD in comparisons: most octets of a head are passed over here, and the table costs a third more.
+            octet: i64 = data[i]
+            while 31 < octet < 127 or octet > 127 or octet == HTAB:
                 i += 1
+                octet = data[i]
             stop: i64 = i
-            if data[i] != CR or data[i + 1] != LF:
+            if octet != CR or data[i + 1] != LF:
                 self.error = 400
                 return
             i += 2
