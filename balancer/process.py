@@ -226,6 +226,7 @@ def _serve(start: _Start, arguments: Arguments, messages: Messages, assemble: As
     _drop_privileges(start.config.process, arguments, messages)
     running.install_signal_handlers()
     loop.run_until_complete(_start_parts(parts, start))
+    limits.rarely_collect()
     running.tell_ready()
     if start.starter is not None:
         start.starter.leave_terminal()

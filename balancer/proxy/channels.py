@@ -34,6 +34,7 @@ class ClientChannel(Timed):
         self.route = route
         self.client_host: str = ""
         self.client_port: int = 0
+        self.log_name: bytes = b""  # how its log lines begin, once there was one
         self.local_host: str = ""
         self.local_port: int = 0
         self.is_blocked: bool = False  # its write buffer is full

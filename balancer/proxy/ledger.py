@@ -171,6 +171,9 @@ def log(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: int
     farm = exchange.services.farm
     record = Record()
     record.is_raised = route.raises_errors and not is_normal
+    if not client.log_name:
+        client.log_name = b"%s:%d [" % ((client.client_host or UNIX).encode(), client.client_port)
+    record.client = client.log_name
     record.client_host = client.client_host or UNIX
     record.client_port = client.client_port
     record.bind_host = client.local_host
