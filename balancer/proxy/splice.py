@@ -30,7 +30,9 @@ NO_END: Final = -1
 # fcntl(2): the size of a pipe.
 SET_PIPE_SIZE: Final = 1031
 PIPE_OCTETS_WANTED: Final = 1 << 20
+# A smaller one, unless it is asked for, costs more calls than the copies.
 PIPE_OCTETS_MIN: Final = 65536
+PAGE_OCTETS: Final = 4096
 IDLE_PIPES_MAX: Final = 32
 # Pipes full that are moved in one turn of the loop.
 ROUNDS_MAX: Final = 2
@@ -104,14 +106,19 @@ class Pipes:
             reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
             return None
-        # An ordinary user's pages are bounded (/proc/sys/fs/pipe-user-pages-soft): then it is a smaller one.
+        # An ordinary user's pages are bounded (/proc/sys/fs/pipe-user-pages-soft): then it is a smaller one, or none worth it.
         wanted = self.octets_wanted
-        while wanted > PIPE_OCTETS_MIN:
+        capacity = 0
+        while not capacity and wanted >= PAGE_OCTETS:
             try:
-                return Pipe(reader, writer, int(fcntl.fcntl(writer, SET_PIPE_SIZE, wanted)))
+                capacity = int(fcntl.fcntl(writer, SET_PIPE_SIZE, wanted))
             except OSError:
                 wanted //= 2
-        return Pipe(reader, writer, PIPE_OCTETS_MIN)
+        pipe = Pipe(reader, writer, capacity)
+        if capacity >= min(self.octets_wanted, PIPE_OCTETS_MIN):
+            return pipe
+        pipe.close()
+        return None
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -128,6 +135,7 @@ class Splice:
         self.source: int = -1
         self.destination: int = -1
         self.is_watched: bool = False  # the loop tells when the source has more
+        self.is_continued: bool = False  # it goes on in the next turn of the loop
         self.is_blocked: bool = False  # the destination takes no more for now: the loop tells when it does
 
     # --- what the two directions differ in ---------------------------------------------------------------------------
@@ -219,7 +227,7 @@ class Splice:
 
     def _readable(self) -> None:
         try:
-            if self.state == RUNNING and not self.is_blocked:
+            if self.state == RUNNING and not self.is_blocked and not self.is_continued:
                 self._take()
         except Exception as error:  # noqa: BLE001 - an edge: one fault ends one exchange
             self.exchange.crash(error)
@@ -240,7 +248,13 @@ class Splice:
         for _ in range(ROUNDS_MAX):
             if not self._take_once():
                 return
-        self.exchange.services.loop.call_soon(self._readable)
+        if not self.is_continued:
+            self.is_continued = True
+            self.exchange.services.loop.call_soon(self._continue)
+
+    def _continue(self) -> None:
+        self.is_continued = False
+        self._readable()
 
     def _take_once(self) -> bool:
         """One pipe full; False where it has ended, or somebody has to be waited for."""
