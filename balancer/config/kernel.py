@@ -31,13 +31,13 @@ def _rate_limit(proxy: ProxyDraft, statement: Statement) -> None:
     proxy.settings.session_rate_max = integer_of("rate-limit sessions", words[1], 0)
 
 
-def _switch(words: str, sections: str, text: str, *names: str) -> "Keyword[ProxyDraft]":
+def _switch(words: str, sections: str, text: str, *names: str, can_negate: bool = True) -> "Keyword[ProxyDraft]":
     def apply(proxy: ProxyDraft, statement: Statement) -> None:
         statement.no_more(0)
         for name in names:
             setattr(proxy.settings, name, not statement.is_negated)
 
-    return works(f"option {words}", sections, text, apply, can_negate=True)
+    return works(f"option {words}", sections, text, apply, can_negate=can_negate)
 
 
 def _probe(side: str, field: str) -> Callable[[ProxyDraft, Statement], None]:
@@ -81,7 +81,12 @@ KERNEL_ROWS: Final[tuple[Keyword[ProxyDraft], ...]] = (
     works("backlog", "DFL", "how many connections may wait in the kernel; as `maxconn`", _backlog),
     works("rate-limit", "DFL", "`sessions N`: how many new connections a second come in; the others wait", _rate_limit),
     _switch(
-        "tcpka", "DFLB", "the kernel probes silent connections, of clients and of servers", "probes_clients", "probes_servers"
+        "tcpka",
+        "DFLB",
+        "the kernel probes silent connections, of clients and of servers",
+        "probes_clients",
+        "probes_servers",
+        can_negate=False,
     ),
     _switch("clitcpka", "DFL", "the kernel probes silent connections of clients", "probes_clients"),
     _switch("srvtcpka", "DLB", "the kernel probes silent connections of servers", "probes_servers"),

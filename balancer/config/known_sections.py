@@ -160,7 +160,7 @@ NOT_NEGATABLE: Final[frozenset[str]] = frozenset(
     "option " + word
     for word in (
         "external-check http-restrict-req-hdr-names httpchk httpslog ldap-check mysql-check pgsql-check "
-        "redis-check smtpchk spop-check ssl-hello-chk tcp-check tcplog tcpka forceclose http-tunnel http_proxy"
+        "redis-check smtpchk spop-check ssl-hello-chk tcp-check tcplog forceclose http-tunnel http_proxy"
     ).split()
 )
 
