@@ -7,7 +7,9 @@ hard one, as root the hard one as well. What is then still missing lowers `maxco
 where `strict-limits` is set.
 """
 
+import contextlib
 import ctypes
+import gc
 import resource
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,6 +35,11 @@ M_MMAP_THRESHOLD: Final = -3
 KEPT_OCTETS: Final = 32 << 20
 MAPPED_OCTETS_MIN: Final = 1 << 20
 
+# gc.set_threshold: a request holds some twenty objects while it is under way, and 20,000 descriptors carry 10,000 of them.
+COLLECTED_OBJECTS: Final = 200_000
+COLLECTIONS_YOUNG: Final = 10
+COLLECTIONS_MIDDLE: Final = 10
+
 Limits = tuple[int, int]
 
 
@@ -47,6 +54,17 @@ def keep_freed_memory() -> None:
         return
     mallopt(M_TRIM_THRESHOLD, KEPT_OCTETS)
     mallopt(M_MMAP_THRESHOLD, MAPPED_OCTETS_MIN)
+
+
+def rarely_collect() -> None:
+    """Keeps the cycle collector from walking over thousands of connections again and again.
+
+    No exchange leaves a cycle behind (docs/life-of-a-request.md), so all that a collection finds comes from the admin side.
+    What the start has made is never looked at again. Measured with 3,000 busy connections: a sixth of the CPU time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECTED_OBJECTS, COLLECTIONS_YOUNG, COLLECTIONS_MIDDLE)
 
 
 class LimitError(Exception):
@@ -72,6 +90,11 @@ def settle(
 
     Raises LimitError where `strict-limits` is set and the limit is too low, or where not even one connection fits.
     """
+    if config.process.descriptors_max:
+        _, hard = read_limits()
+        with contextlib.suppress(ValueError, OSError):  # more than the hard limit, without the right to raise it
+            wanted = config.process.descriptors_max
+            write_limits((wanted, max(hard, wanted) if hard != resource.RLIM_INFINITY else hard))
     fixed = fixed_descriptors(config)
     idle = IDLE_PER_SERVER * sum(len(backend.servers) for backend in config.backends)
     if maxconn == 0:

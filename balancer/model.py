@@ -55,8 +55,46 @@ class LogTarget:
 
 
 @dataclass(frozen=True)
+class SocketOptions:
+    """What a `bind` line asks of the kernel; 0 and "" ask for nothing."""
+
+    backlog: int = 0
+    interface: str = ""
+    v6only: bool | None = None  # None: as the system does it
+    defers_accept: bool = False
+    fast_open: bool = False
+    user_timeout_ms: int = 0
+    segment_octets: int = 0
+    mode: int | None = None  # of a UNIX socket's file; None: as the umask leaves it
+    uid: int = -1
+    gid: int = -1
+
+
+@dataclass(frozen=True)
+class KeepAlive:
+    """`option tcpka` and its kin: probes of the kernel's on a silent connection. 0: as the system does it."""
+
+    count: int = 0
+    idle_s: int = 0
+    interval_s: int = 0
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a connect to a server begins. `host` "": any address; `port` 0: any port."""
+
+    host: str
+    port: int
+    is_ipv6: bool
+    interface: str
+
+
+@dataclass(frozen=True)
 class Bind:
-    """One listening address. `host` is "" for every IPv4 address, else a literal address as resolved at load."""
+    """One listening address. `host` is "" for every IPv4 address, else a literal address as resolved at load.
+
+    Of another family: `path` is the path of a UNIX socket, or a NUL and an abstract name; `descriptor` one that was inherited.
+    """
 
     host: str
     port: int
@@ -64,6 +102,17 @@ class Bind:
     maxconn: int
     name: str
     origin: Origin
+    path: str = ""
+    descriptor: int = -1
+    options: SocketOptions = SocketOptions()
+
+    def address(self) -> str:
+        """As messages name it."""
+        if self.path:
+            return f"abns@{self.path.strip(chr(0))}" if self.path.startswith(chr(0)) else self.path
+        if self.descriptor != -1:
+            return f"fd@{self.descriptor}"
+        return f"{self.host or ('::' if self.is_ipv6 else '0.0.0.0')}:{self.port}"
 
 
 @dataclass(frozen=True)
@@ -190,9 +239,21 @@ class Server:
     shuts_backups_when_up: bool = False
     slowstart_s: float = 0.0
     track: str = ""  # "backend/server", whose state it shares
+    source: Source | None = None
+    keep_alive: KeepAlive | None = None
+    resets_at_close: bool = False  # `option nolinger`
+    acknowledges_with_request: bool = False  # `option tcp-smart-connect`
+    minconn: int = 0  # what `maxconn` shrinks to while the backend has little to do; 0: it does not
     pool_size_max: int = -1  # kept connections at once; -1: as many as are good for one, 0: none is kept
     pool_purge_delay_s: float = -1.0  # for how long a connection is kept; -1.0: the default
     reuse_max: int = -1  # requests after the first on one connection; -1: no limit
+
+    @property
+    def asks_kernel(self) -> bool:
+        """Whether a socket to it is to be prepared at all."""
+        return (
+            self.source is not None or self.keep_alive is not None or self.resets_at_close or self.acknowledges_with_request
+        )
 
 
 @dataclass(frozen=True)
@@ -277,6 +338,11 @@ class Frontend:
     log_separate_errors: bool = False
     splices: frozenset[str] = frozenset(("request", "response"))  # the bodies that may pass by splice(2)
     contstats: bool = False
+    backlog: int = 0  # for binds that give none; 0: as maxconn
+    keep_alive: KeepAlive | None = None
+    resets_at_close: bool = False  # `option nolinger`
+    delays_acknowledgement: bool = False  # `option tcp-smart-accept`
+    session_rate_max: int = 0  # `rate-limit sessions`; 0: no limit
     buffers_requests: bool = False
     stats_page: StatsPage | None = None
     rules: Rules | None = None
@@ -382,6 +448,8 @@ class Global:
     stats_timeout_s: float = 10.0
     stats_maxconn: int = 10
     hard_stop_after_s: float = 0.0
+    grace_s: float = 0.0  # how long a soft stop goes on accepting
+    descriptors_max: int = 0  # `ulimit-n`; 0: what the system gives
     bufsize: int = 16384  # octets, rounded up as HAProxy does
     maxrewrite: int = 1024  # octets of it that no head may use, half at most
     maxhdr: int = 101  # lines of a head, the start line counted

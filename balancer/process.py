@@ -215,8 +215,9 @@ def _serve(start: _Start, arguments: Arguments, messages: Messages, assemble: As
     asyncio.set_event_loop(loop)
     preload(loop)
     parts = assemble(Facts(start.config, loop, start.listeners, messages, time.time(), start.descriptors_max))
-    bound_s = start.config.process.hard_stop_after_s
-    running = service.Service(parts.traffic, parts.log, parts.announcer, messages, loop, bound_s, start.notifier)
+    process = start.config.process
+    ends = (process.hard_stop_after_s, start.notifier, process.grace_s)
+    running = service.Service(parts.traffic, parts.log, parts.announcer, messages, loop, *ends)
     if start.pid_descriptor != -1:
         daemon.write_pid(start.pid_descriptor, os.getpid())
     if start.starter is not None:
@@ -225,6 +226,7 @@ def _serve(start: _Start, arguments: Arguments, messages: Messages, assemble: As
     _drop_privileges(start.config.process, arguments, messages)
     running.install_signal_handlers()
     loop.run_until_complete(_start_parts(parts, start))
+    limits.rarely_collect()
     running.tell_ready()
     if start.starter is not None:
         start.starter.leave_terminal()

@@ -95,6 +95,7 @@ class Service:
         loop: asyncio.AbstractEventLoop,
         hard_stop_after_s: float,
         notifier: Notifier,
+        grace_s: float = 0.0,
     ) -> None:
         self.traffic = traffic
         self.log = log
@@ -103,6 +104,7 @@ class Service:
         self.loop = loop
         self.hard_stop_after_s = hard_stop_after_s
         self.notifier = notifier
+        self.grace_s = grace_s
         self.state = RUNNING
         self._status: asyncio.Future[int] = loop.create_future()
         self._finishing: asyncio.Task[None] | None = None
@@ -150,6 +152,15 @@ class Service:
             return
         self.state = FINISHING
         self.notifier.tell("STOPPING=1")
+        if self.grace_s:
+            self._tell(model.WARNING, f"stopping after {self.grace_s:g} s of grace.")
+            self.loop.call_later(self.grace_s, self._stop_softly)
+        else:
+            self._stop_softly()
+
+    def _stop_softly(self) -> None:
+        if self.state != FINISHING:
+            return
         self.traffic.stop_softly()
         self._tell_all(model.WARNING, states.stopped_lines(self.traffic.farm))
         if self.hard_stop_after_s:

@@ -9,6 +9,7 @@ A stats socket appears under its name only when it already has its owner, its mo
 """
 
 import os
+import re
 import socket
 import stat
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from balancer import model
+from balancer.backend.outgoing import NO_LINGER, keep_alive
 
 # The kernel's own bound is net.core.somaxconn; more is cut by it.
 BACKLOG_MAX: Final = 65535
@@ -23,6 +25,10 @@ BACKLOG_MAX: Final = 65535
 STATS_BACKLOG: Final = 128
 STATS_MODE_DEFAULT: Final = 0o600
 
+# Connections that may have sent octets before their handshake is done (`tfo`).
+FAST_OPEN_QUEUE: Final = 256
+# What a UNIX socket's own name ends with until it is renamed.
+TEMPORARY: Final = re.compile(r"\.\d+\.tmp$")
 # sun_path of a UNIX socket address, without its closing zero (unix(7)).
 PATH_SIZE_MAX: Final = 107
 
@@ -60,17 +66,16 @@ def open_listeners(
             continue
         for bind in frontend.binds:
             try:
-                own = inherited.pop((bind.host or ("::" if bind.is_ipv6 else "0.0.0.0"), bind.port), None)
-                listeners.append(Listener(frontend, bind, own or _bind(bind, is_successor)))
+                own = inherited.pop(_wanted(bind), None)
+                listeners.append(Listener(frontend, bind, own or _open(bind, is_successor)))
             except OSError as error:
                 errors.append(_bind_text(frontend, bind, "bind", error))
     for unused in inherited.values():
         unused.close()
     for listener in [] if errors else listeners:
-        backlog = min(listener.bind.maxconn or listener.frontend.maxconn or maxconn, BACKLOG_MAX)
         try:
-            listener.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            listener.socket.listen(backlog)
+            _prepare(listener)
+            listener.socket.listen(backlog_of(listener.bind, listener.frontend, maxconn))
         except OSError as error:
             errors.append(_bind_text(listener.frontend, listener.bind, "listen to", error))
     if errors:
@@ -78,6 +83,34 @@ def open_listeners(
             listener.socket.close()
         raise BindError(errors)
     return listeners
+
+
+def backlog_of(bind: model.Bind, frontend: model.Frontend, maxconn: int) -> int:
+    """How many connections may wait unaccepted: the bind's word, the section's, else as many as may come in at once."""
+    wanted = bind.options.backlog or frontend.backlog or bind.maxconn or frontend.maxconn or maxconn
+    return max(1, min(wanted, BACKLOG_MAX))
+
+
+def _prepare(listener: Listener) -> None:
+    """What the kernel is asked for beside the address; accepted connections inherit it from the listening socket (Linux)."""
+    bound, options, frontend = listener.socket, listener.bind.options, listener.frontend
+    if frontend.resets_at_close:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+    if bound.family == socket.AF_UNIX:
+        return
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    if options.defers_accept:
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 1)
+    if options.fast_open:
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, FAST_OPEN_QUEUE)
+    if options.user_timeout_ms:
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, options.user_timeout_ms)
+    if options.segment_octets:
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, options.segment_octets)
+    if frontend.delays_acknowledgement:
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+    if frontend.keep_alive is not None:
+        keep_alive(bound, frontend.keep_alive)
 
 
 def open_stats_socket(config: model.StatsSocket, is_successor: bool = False) -> socket.socket:
@@ -102,28 +135,37 @@ def _open_stats_path(config: model.StatsSocket) -> socket.socket:
     its path: at no moment can more connect than the file allows, and no connection is refused between two processes.
     Raises BindError; a file at the path that is no socket is left alone and refused.
     """
+    mode = STATS_MODE_DEFAULT if config.mode is None else config.mode
+    try:
+        return _open_path(config.path, mode, config.uid, config.gid, config.backlog or STATS_BACKLOG)
+    except OSError as error:
+        raise BindError([_stats_text(config, error.strerror or str(error))]) from error
+
+
+def _open_path(path: str, mode: int | None, uid: int, gid: int, backlog: int) -> socket.socket:
+    """A UNIX socket that listens under that name; `mode` None: what the umask leaves. Raises OSError."""
     suffix = f".{os.getpid()}.tmp"
-    temporary = config.path + suffix
+    temporary = path + suffix
     if len(os.fsencode(temporary)) > PATH_SIZE_MAX:
-        raise BindError([_stats_text(config, f"the path is longer than {PATH_SIZE_MAX - len(suffix)} octets")])
+        raise OSError(0, f"the path is longer than {PATH_SIZE_MAX - len(suffix)} octets")
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        _refuse_other_file(config.path)
+        _refuse_other_file(path)
         _remove(temporary)
         mask = os.umask(0o777)
         try:
             listening.bind(temporary)
         finally:
             os.umask(mask)
-        if config.uid != -1 or config.gid != -1:
-            os.chown(temporary, config.uid, config.gid)
-        os.chmod(temporary, STATS_MODE_DEFAULT if config.mode is None else config.mode)
-        listening.listen(config.backlog or STATS_BACKLOG)
-        os.rename(temporary, config.path)
-    except OSError as error:
+        if uid != -1 or gid != -1:
+            os.chown(temporary, uid, gid)
+        os.chmod(temporary, 0o777 & ~mask if mode is None else mode)
+        listening.listen(backlog)
+        os.rename(temporary, path)
+    except OSError:
         listening.close()
         _remove(temporary)
-        raise BindError([_stats_text(config, error.strerror or str(error))]) from error
+        raise
     return listening
 
 
@@ -140,6 +182,26 @@ def is_served(path: str) -> bool:
         return True
 
 
+def _open(bind: model.Bind, is_successor: bool) -> socket.socket:
+    """A socket with that address, of whichever family. Raises OSError."""
+    options = bind.options
+    if bind.descriptor != -1:
+        taken = socket.socket(fileno=os.dup(bind.descriptor))
+    elif bind.path.startswith("\0"):
+        taken = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            taken.bind(os.fsencode(bind.path))
+        except OSError:
+            taken.close()
+            raise
+    elif bind.path:
+        taken = _open_path(bind.path, options.mode, options.uid, options.gid, BACKLOG_MAX)
+    else:
+        return _bind(bind, is_successor)
+    taken.setblocking(False)
+    return taken
+
+
 def _bind(bind: model.Bind, is_successor: bool) -> socket.socket:
     family = socket.AF_INET6 if bind.is_ipv6 else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
@@ -149,6 +211,11 @@ def _bind(bind: model.Bind, is_successor: bool) -> socket.socket:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if is_successor:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        options = bind.options
+        if bind.is_ipv6 and options.v6only is not None:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(options.v6only))
+        if options.interface:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, os.fsencode(options.interface) + b"\0")
         bound.bind((bind.host, bind.port))
     except OSError:
         bound.close()
@@ -157,17 +224,24 @@ def _bind(bind: model.Bind, is_successor: bool) -> socket.socket:
 
 
 def _address(taken: socket.socket) -> tuple[str, int]:
-    """Host and port of a TCP socket; a socket of another family has none and fits no `bind`."""
+    """Host and port of a TCP socket; the path, or the abstract name, of a UNIX socket."""
     taken.setblocking(False)
     name = taken.getsockname()
-    return (name[0], name[1]) if taken.family in (socket.AF_INET, socket.AF_INET6) else (str(name), -1)
+    if taken.family in (socket.AF_INET, socket.AF_INET6):
+        return name[0], name[1]
+    # It was bound under a name of its own and then renamed, here as in HAProxy.
+    return (os.fsdecode(name), -1) if isinstance(name, bytes) else (TEMPORARY.sub("", name), -1)
+
+
+def _wanted(bind: model.Bind) -> tuple[str, int]:
+    """What `_address` says of a socket that fits."""
+    return (bind.path, -1) if bind.path else (bind.host or ("::" if bind.is_ipv6 else "0.0.0.0"), bind.port)
 
 
 def _bind_text(frontend: model.Frontend, bind: model.Bind, verb: str, error: OSError) -> str:
-    host = bind.host or ("::" if bind.is_ipv6 else "0.0.0.0")
     kind = "proxy" if frontend.is_listen else "frontend"
     reason = error.strerror or str(error)
-    return f"Binding [{bind.origin}] for {kind} {frontend.name}: cannot {verb} socket ({reason}) for [{host}:{bind.port}]"
+    return f"Binding [{bind.origin}] for {kind} {frontend.name}: cannot {verb} socket ({reason}) for [{bind.address()}]"
 
 
 def _stats_text(config: model.StatsSocket, reason: str) -> str:

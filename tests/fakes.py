@@ -271,13 +271,14 @@ class World:
         assert server is not None
         return server
 
-    def request(self, raw: bytes) -> Talk:
-        """A client sends a head, and as much of the body as follows in `raw`."""
+    def request(self, raw: bytes, own: FakeServer | None = None) -> Talk:
+        """A client sends a head, and as much of the body as follows in `raw`; `own` is a connection that is its alone."""
         head = parse(raw)
         assert head.error == 0
         now = self.services.time_s
         client = FakeClient(self.route)
         client.local_host, client.local_port = "127.0.0.1", 8080
+        client.private = own
         exchange = Exchange(client, self.services, head, now, 0.0, now)
         client.exchange = exchange
         rest = raw[head.end :]

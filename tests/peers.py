@@ -13,6 +13,7 @@ import pytest
 # The name that a test asks for: the programs of which one is needed, and the Debian package that has it.
 PEERS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "apache2": (("apache2",), "apache2"),
+    "check_haproxy_stats": (("check_haproxy_stats",), "monitoring-plugins-contrib"),
     "chromium": (("chromium",), "chromium"),
     "curl": (("curl",), "curl"),
     "daemontools": (("supervise",), "daemontools"),
@@ -29,6 +30,7 @@ PEERS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "runsv": (("runsv",), "runit"),
     "shellcheck": (("shellcheck",), "shellcheck"),
     "socat": (("socat",), "socat"),
+    "ss": (("ss",), "iproute2"),
     "supervise": (("supervise",), "daemontools"),
     "systemd-analyze": (("systemd-analyze",), "systemd"),
     "systemd-tmpfiles": (("systemd-tmpfiles",), "systemd"),
@@ -36,7 +38,7 @@ PEERS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
 }
 
 # Where Debian puts what only root is thought to run; an ordinary user's PATH may lack them.
-SYSTEM_PATHS: Final = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+SYSTEM_PATHS: Final = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/lib/nagios/plugins")
 
 
 def find_peer(name: str) -> str | None:

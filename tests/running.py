@@ -53,7 +53,14 @@ def wait_until(holds: Callable[[], bool], what: str, within_s: float = 15.0, tel
 class Program:
     """A running program with its output in a file; it leads a process group, which is ended as a whole."""
 
-    def __init__(self, words: Sequence[str], output: Path, environ: Mapping[str, str], folder: Path | None) -> None:
+    def __init__(
+        self,
+        words: Sequence[str],
+        output: Path,
+        environ: Mapping[str, str],
+        folder: Path | None,
+        pass_fds: tuple[int, ...] = (),
+    ) -> None:
         self.words = tuple(words)
         self.output = output
         with output.open("wb") as sink:
@@ -65,6 +72,7 @@ class Program:
                 env={**os.environ, **environ},
                 cwd=folder,
                 start_new_session=True,
+                pass_fds=pass_fds,
             )
 
     def __repr__(self) -> str:
@@ -111,10 +119,14 @@ class Program:
 
 @contextmanager
 def running(
-    words: Sequence[str], output: Path, environ: Mapping[str, str] | None = None, folder: Path | None = None
+    words: Sequence[str],
+    output: Path,
+    environ: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    pass_fds: tuple[int, ...] = (),
 ) -> Iterator[Program]:
     """The program for the length of a `with`."""
-    program = Program(words, output, environ or {}, folder)
+    program = Program(words, output, environ or {}, folder, pass_fds)
     try:
         yield program
     finally:

@@ -30,6 +30,7 @@ PROFILING: Final = (
     "  function                      calls   cpu_tot   cpu_avg   lat_tot   lat_avg\n"
 )
 TASKS: Final = "Running tasks: 0 (1 threads)\n  function                     places     %    lat_tot   lat_avg\n"
+SINKS: Final = "Supported events sinks are listed below. Add -w(wait), -n(new). Any key to stop\n"
 POOLS: Final = (
     "Dumping pools usage. Use SIGQUIT to flush them.\nTotal: 0 pools, 0 bytes allocated, 0 used (~0 by thread caches).\n"
 )
@@ -246,7 +247,7 @@ def _profiling(_talk: Talk, _info: ProcessInfo, _words: list[str]) -> str:
     return PROFILING
 
 
-@command("show tasks", OPERATOR, "show tasks", "show running tasks")
+@command("show tasks", USER, "show tasks", "show running tasks")
 def _tasks(_talk: Talk, _info: ProcessInfo, _words: list[str]) -> str:
     return TASKS
 
@@ -256,8 +257,15 @@ def _startup_logs(_talk: Talk, _info: ProcessInfo, _words: list[str]) -> str:
     return "\n"
 
 
-@command("show activity", OPERATOR, "show activity", "show per-thread activity stats (for support/developers)")
+@command("show events", OPERATOR, "show events [<sink>] [-w] [-n]", "show event sink state")
+def _events(_talk: Talk, _info: ProcessInfo, words: list[str]) -> str:
+    if words:
+        raise Refusal("No such event sink")
+    return SINKS
+
+
+@command("show activity", USER, "show activity", "show per-thread activity stats (for support/developers)")
 def _activity(_talk: Talk, info: ProcessInfo, _words: list[str]) -> str:
     figures = (("stream_calls", info.farm.requests_total), ("cpust_ms_tot", int(time.process_time() * 1000.0)))
-    rows = "".join(f"{name}: {value} [ {value} ]\n" for name, value in (*figures, ("accepted", info.farm.connections_total)))
+    rows = "".join(f"{name}: {value}\n" for name, value in (*figures, ("accepted", info.farm.connections_total)))
     return f"thread_id: 1 (1..1)\ndate_now: {time.time():.6f}\n{rows}"

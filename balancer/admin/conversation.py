@@ -3,14 +3,15 @@
 A line is a list of commands parted by `;`, ended by LF or CRLF; a backslash takes the next octet as it is, `#` and quotes mean
 nothing. Each answer ends with an empty line, and with `> ` where `prompt` was said. Without it the conversation is over when
 what has come is answered. A line that ends in `<<` brings a payload up to an empty line; no command of ours takes one, so it is
-read and forgotten, never run. One command is run at a time, when the next answer is asked for: a reader that is slow stops
-what it has asked for, too.
+read and forgotten, never run. One command is run at a time, when the next answer is asked for, and a long listing is made part
+by part: a reader that is slow stops what it has asked for, too, and a large farm does not hold up the traffic.
 """
 
 from collections import deque
+from collections.abc import Iterator
 from typing import Final
 
-from balancer.admin.table import Talk, execute
+from balancer.admin.table import Talk, parts_of
 from balancer.observe.info import ProcessInfo
 
 LINE_OCTETS_MAX: Final = 16384
@@ -52,6 +53,8 @@ class Conversation:
         self.pending = b""
         self.commands: deque[list[str]] = deque()
         self.held: list[list[str]] | None = None  # commands of a line whose payload has not ended
+        self.part = ""  # what is to be said next, and the rest of that answer
+        self.rest: Iterator[str] | None = None
         self.has_heard_all = False  # the other side sends no more
 
     def __repr__(self) -> str:
@@ -73,10 +76,14 @@ class Conversation:
         self.has_heard_all = True
 
     def answer(self) -> bytes | None:
-        """Runs the next command and returns what to send; None when there is nothing to answer, now or any more."""
+        """The next part of what to send, for which a command may be run; None when there is nothing, now or any more."""
         while not self.is_over:
+            if self.rest is not None:
+                return self._next_part(self.rest)
             if self.commands:
-                return self._run(self.commands.popleft())
+                self.rest = parts_of(self.talk, self.info, self.commands.popleft())
+                self.part = next(self.rest, "")
+                continue
             end = self.pending.find(b"\n")
             if end < 0:
                 self.talk.is_over = self.has_heard_all
@@ -88,15 +95,16 @@ class Conversation:
                 return b"+ "
         return None
 
-    def _run(self, words: list[str]) -> bytes | None:
-        text = execute(self.talk, self.info, words).encode()
-        if self.is_over:
-            return None
+    def _next_part(self, rest: Iterator[str]) -> bytes:
+        part, self.part = self.part, next(rest, "")
+        if self.part:
+            return part.encode()
+        self.rest = None
         if self.talk.has_prompt:
-            return text + b"\n> "
+            return part.encode() + b"\n> "
         # Without a prompt the last answer to what has come is the last of all.
         self.talk.is_over = not self.commands and not self.pending
-        return text + b"\n"
+        return part.encode() + b"\n"
 
     def _take(self, line: str) -> None:
         """Reads one line, of commands or of a payload."""

@@ -126,5 +126,5 @@ def _conn_row(backend: Backend, server: Server) -> str:
     in_use_max = server.counters.sessions_max
     return (
         f"{backend.name}/{server.name} {backend.number}/{server.number} {server.config.host} {server.config.port} - 5000 "
-        f"{server.served} {in_use_max} {server.served} 0 {idle} -1 {idle} {idle}\n"
+        f"{server.served} {in_use_max} {server.served} 0 {idle} {server.config.pool_size_max} {idle} {idle}\n"
     )

@@ -1,6 +1,7 @@
 """The reports that tools read: `show info` and `show stat` in all their forms, and the schema of the JSON ones."""
 
 import json
+from collections.abc import Iterator
 from typing import Final
 
 from balancer.admin.table import OPERATOR, USER, Refusal, Talk, command
@@ -34,7 +35,7 @@ def _show_info(_talk: Talk, info: ProcessInfo, words: list[str]) -> str:
 
 
 @command("show stat", USER, "show stat [desc|json|no-maint|typed|up]*", "report counters for each proxy and server")
-def _show_stat(talk: Talk, info: ProcessInfo, words: list[str]) -> str:
+def _show_stat(talk: Talk, info: ProcessInfo, words: list[str]) -> Iterator[str]:
     number, kinds, server_number = -1, stats.EVERYTHING, -1
     if len(words) >= 3:  # PROXY TYPE SID
         found = proxy_number(info, words[0])
@@ -43,7 +44,7 @@ def _show_stat(talk: Talk, info: ProcessInfo, words: list[str]) -> str:
         number, kinds, server_number = found, integer(words[1]), integer(words[2])
         words = words[3:]
     choice = stats.Choice(number, kinds, server_number, "no-maint" in words, "up" in words, talk.may(OPERATOR), "desc" in words)
-    return stats.FORMS[form_of(words)](info.farm, info.clock(), choice)
+    return stats.parts(form_of(words), info.farm, info.clock(), choice)
 
 
 @command("show schema json", USER, "show schema json", "report schema used for stats")

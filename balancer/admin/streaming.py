@@ -38,10 +38,17 @@ class Sender:
 
     async def _send(self, request: web.Request, headers: dict[str, str], pieces: Iterable[str]) -> web.StreamResponse:
         response = web.StreamResponse(headers=headers)
+        try:
+            await self._write(request, response, pieces)
+        except ConnectionError:
+            pass  # the reader has left: nobody is to be told
+        return response
+
+    async def _write(self, request: web.Request, response: web.StreamResponse, pieces: Iterable[str]) -> None:
         await response.prepare(request)
         if request.method == "HEAD":
             await response.write_eof()
-            return response
+            return
         gathered: list[str] = []
         length = 0
         since = time.perf_counter()
@@ -57,4 +64,3 @@ class Sender:
                 since = time.perf_counter()
         await response.write("".join(gathered).encode("utf-8", "surrogateescape"))
         await response.write_eof()
-        return response

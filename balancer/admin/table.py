@@ -5,7 +5,7 @@ does not need are ignored, as HAProxy ignores them; a command must be spelled wh
 """
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
@@ -67,7 +67,9 @@ class Talk:
         return LEVELS.index(self.level) >= LEVELS.index(level)
 
 
-Run = Callable[[Talk, ProcessInfo, list[str]], str | Told]
+# A long listing comes in parts, one at a time.
+Answer = str | Told | Iterator[str]
+Run = Callable[[Talk, ProcessInfo, list[str]], Answer]
 
 
 @dataclass(frozen=True)
@@ -97,11 +99,16 @@ def command(words: str, level: str, usage: str, text: str) -> Callable[[Run], Ru
 
 
 def execute(talk: Talk, info: ProcessInfo, words: list[str]) -> str:
-    """Runs one command and returns its answer, without the empty line that ends it."""
+    """Runs one command and returns its whole answer, without the empty line that ends it."""
+    return "".join(parts_of(talk, info, words))
+
+
+def parts_of(talk: Talk, info: ProcessInfo, words: list[str]) -> Iterator[str]:
+    """Runs one command, now, and returns its answer in parts."""
     found = find(words)
     if found is None:
         likely = like(words)
-        answer: str | Told = Told(LIKELY + listing(likely) if likely else UNKNOWN + listing(list(COMMANDS.values())))
+        answer: Answer = Told(LIKELY + listing(likely) if likely else UNKNOWN + listing(list(COMMANDS.values())))
     elif not talk.may(found.level):
         answer = Told(PERMISSION_DENIED, ERROR)
     else:
@@ -109,7 +116,9 @@ def execute(talk: Talk, info: ProcessInfo, words: list[str]) -> str:
             answer = found.run(talk, info, words[len(found.words) :])
         except Refusal as refusal:
             answer = Told(str(refusal), ERROR)
-    return answer if isinstance(answer, str) else _shown(talk, answer)
+    if isinstance(answer, Told):
+        answer = _shown(talk, answer)
+    return iter([answer]) if isinstance(answer, str) else answer
 
 
 def _shown(talk: Talk, told: Told) -> str:
@@ -130,16 +139,28 @@ def find(words: list[str]) -> Command | None:
 
 
 def like(words: list[str]) -> list[Command]:
-    """What may have been meant: all that begin with the same word, less those whose next words are far off."""
+    """What may have been meant: all that share most words from the first on; where these are many, the nearest of them."""
     if not words:
         return []
-    same = [each for each in COMMANDS.values() if each.words[0] == words[0] and len(each.words) > 1]
-    if same and len(words) == 1:
+    listed = [each for each in COMMANDS.values() if each.usage]
+    most = max(_shared(words, each) for each in listed)
+    same = [each for each in listed if _shared(words, each) == most]
+    if most and (len(words) == most or len(same) <= LIKELY_MAX):
         return same
     text = " ".join(words[:3]).lower()
-    ranked = sorted(same or COMMANDS.values(), key=lambda each: -_likeness(text, each))
+    ranked = sorted(same, key=lambda each: -_likeness(text, each))
     near = [each for each in ranked if _likeness(text, each) >= LIKENESS_MIN]
-    return (near or same or ranked)[:LIKELY_MAX]
+    return (near or ranked)[:LIKELY_MAX]
+
+
+def _shared(words: list[str], each: Command) -> int:
+    """How many words from the first on are the same."""
+    count = 0
+    for word, own in zip(words, each.words, strict=False):
+        if word != own:
+            break
+        count += 1
+    return count
 
 
 def listing(commands: list[Command]) -> str:

@@ -79,6 +79,7 @@ class Backend:
         if cookie is not None:
             self.persistence = Persistence(cookie, self.servers, config.persist)
         self.queue = Queue()
+        self.fitting: list[Server] = [server for server in self.servers if server.minconn]
         self.fullconn: int = config.maxconn  # the farm fills in what the file leaves out
         self.changed_at: float = now
         self.downtime_s: float = 0.0
@@ -121,6 +122,8 @@ class Backend:
         Neither: there is no server (NO_SERVER), or the one that its cookie or its hash names is full, and so is its queue
         (NO_ROOM); `option redispatch` sends those of a cookie elsewhere.
         """
+        if self.fitting:
+            self.fit_slots()
         bound = request.bound_to
         is_open = bound is not None and (bound.is_usable() or self.config.persist)
         if bound is not None and request.avoid is not bound and is_open:
@@ -140,8 +143,10 @@ class Backend:
             outcome = self._take_or_wait(request, last, now)
             if outcome != NO_ROOM:
                 return outcome
-        server = self.algorithm.next(request)
-        if server is None and self.all_backups is not None and self.active_count() == 0:
+        # With `minconn` a newcomer would find the slot that its own coming has made, before those who wait.
+        is_behind = bool(self.fitting) and self.algorithm.waits_in_line and 0 < self.queue.length < self.counters.sessions_cur
+        server = None if is_behind else self.algorithm.next(request)
+        if server is None and not is_behind and self.all_backups is not None and self.active_count() == 0:
             server = self.all_backups.next(request)
         if server is None:
             if self.active_count() == 0:
@@ -189,8 +194,15 @@ class Backend:
         server.release_slot()
         if self.follows_load:
             self._load_changed(server)
+        if self.fitting:
+            self.fit_slots()
         if server.queue.length or self.queue.length:
             self.offer_slots(server, now)
+
+    def fit_slots(self) -> None:
+        """The servers with `minconn` get the slots that the load of the backend gives them."""
+        for server in self.fitting:
+            server.fit(self.counters.sessions_cur, self.fullconn)
 
     def leave_queue(self, request: Request) -> None:
         """The request gives up waiting."""

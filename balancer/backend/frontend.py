@@ -49,6 +49,7 @@ class Frontend:
         self.state: str = STOPPED if config.disabled else OPEN
         self.bad_request: Capture | None = None  # the last one that was no HTTP
         self.entrance: Entrance | None = None  # the worker's, once there is one
+        self.session_rate_max: int = config.session_rate_max  # `rate-limit sessions`; 0: no limit
 
     def __repr__(self) -> str:
         return f"<Frontend {self.name} {self.status_text()} {self.counters.sessions_cur}/{self.maxconn}>"
@@ -57,6 +58,10 @@ class Frontend:
     def is_stopped(self) -> bool:
         """Whether it will never accept again."""
         return self.state == STOPPED
+
+    def is_too_fast(self, now: float) -> bool:
+        """Whether as many connections as `rate-limit sessions` allows have come within the last second."""
+        return 0 < self.session_rate_max <= self.counters.connection_rate.rate(now)
 
     def kind(self) -> str:
         """How event lines name it: a `listen` section is a proxy."""

@@ -13,6 +13,7 @@ from typing import Final
 
 from balancer import model
 from balancer.backend.httpcheck import CheckAnswer, judge, request_octets, timed_out
+from balancer.backend.outgoing import open_socket
 from balancer.backend.verdicts import Verdict
 
 # What HAProxy tells of rules that end with a connect.
@@ -83,8 +84,7 @@ class Probe:
         if backend.check_timeout_s and backend.connect_timeout_s:
             limit_at = min(limit_at, self.loop.time() + backend.connect_timeout_s)
         try:
-            family = socket.AF_INET6 if is_ipv6 else socket.AF_INET
-            sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+            sock = open_socket(server, is_ipv6)
             self.sock = sock
             async with asyncio.timeout_at(limit_at):
                 await self.loop.sock_connect(sock, (host, port))

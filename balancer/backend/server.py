@@ -89,7 +89,9 @@ class Server:
         self.observer: Observer | None = None
         self.errors_in_a_row: int = 0
         self.analyses_failed: int = 0  # hanafail
-        self.slots_max: int = config.maxconn  # maxconn, or less of it while STARTING
+        self.minconn: int = config.minconn  # 0: maxconn does not depend on the load
+        self.warm_percent: int = 100  # of its slots, while it is STARTING
+        self.slots_max: int = config.maxconn  # maxconn, or less of it while STARTING or under little load
         self.served: int = 0
         self.counters = Counters()
         self.queue = Queue()
@@ -231,6 +233,7 @@ class Server:
             state = STARTING
         self.state = state
         self.warm_step = WEIGHT_SCALE
+        self.warm_percent = 100
         self.slots_max = self.maxconn
         if state == STARTING:
             self.warm_up(0)
@@ -258,13 +261,20 @@ class Server:
         if since_s >= slowstart_s:
             self.state = RUNNING
             self.warm_step = WEIGHT_SCALE
+            self.warm_percent = 100
             self.slots_max = self.maxconn
             return True
         if not self.keeps_weight:
             self.warm_step = (WEIGHT_SCALE * since_s + slowstart_s) // slowstart_s
+        self.warm_percent = 100 * since_s // slowstart_s
         if self.maxconn:
-            self.slots_max = max(1, self.maxconn * (100 * since_s // slowstart_s) // 100)
+            self.slots_max = max(1, self.maxconn * self.warm_percent // 100)
         return False
+
+    def fit(self, load: int, load_full: int) -> None:
+        """`minconn`: the slots that it has while its backend serves `load` of the `load_full` sessions of `fullconn`."""
+        slots = self.maxconn if load >= load_full else max(self.minconn, load * self.maxconn // load_full)
+        self.slots_max = slots if self.warm_percent == 100 else max(1, slots * self.warm_percent // 100)
 
     def check_interval_s(self) -> float:
         """The pause before the next check: inter, fastinter on the way up or down, downinter when DOWN."""

@@ -5,6 +5,7 @@ the fields is a copy of the settings. Nothing of a draft outlives the load.
 """
 
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from balancer.config.environment import Environment
 from balancer.model import (
@@ -14,12 +15,17 @@ from balancer.model import (
     CheckConnect,
     CheckExpect,
     CookieRule,
+    KeepAlive,
     LogTarget,
     Origin,
+    Source,
     StatsPage,
     StatsSocket,
 )
 from balancer.rulebook import Rule, Rules, Test
+
+# `option tcpka` where nothing says how often.
+PROBES_OF_SYSTEM: Final = KeepAlive()
 
 
 @dataclass
@@ -45,6 +51,8 @@ class GlobalDraft:
     stats_timeout_s: float = 10.0
     stats_maxconn: int = 10
     hard_stop_after_s: float = 0.0
+    grace_s: float = 0.0
+    descriptors_max: int = 0
     bufsize: int = 16384
     maxrewrite: int = 1024
     maxhdr: int = 101
@@ -86,6 +94,8 @@ class ServerOptions:
     shuts_backups_when_up: bool = False
     slowstart_s: float = 0.0
     track: str = ""
+    source: Source | None = None
+    minconn: int = 0
     pool_size_max: int = -1
     pool_purge_delay_s: float = -1.0
     reuse_max: int = -1
@@ -200,6 +210,16 @@ class Settings:
     sends_state: bool = False
     logs_checks: bool = False
     buffers_requests: bool = False
+    backlog: int = 0
+    session_rate_max: int = 0
+    probes_clients: bool = False
+    probes_servers: bool = False
+    client_probes: KeepAlive = PROBES_OF_SYSTEM
+    server_probes: KeepAlive = PROBES_OF_SYSTEM
+    resets_at_close: bool = False
+    delays_acknowledgement: bool = False
+    acknowledges_with_request: bool = False
+    source: Source | None = None
     contstats: bool = False
     prefers_last_server: bool = False
     keep_alive_queue_max: int = 0

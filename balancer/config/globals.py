@@ -118,6 +118,10 @@ def _stats_maxconn(draft: GlobalDraft, statement: Statement) -> None:
     draft.stats_maxconn = statement.integer(1, STATS_MAXCONN_MAX)
 
 
+def _grace(draft: GlobalDraft, statement: Statement) -> None:
+    draft.grace_s = statement.time_s()
+
+
 def _hard_stop_after(draft: GlobalDraft, statement: Statement) -> None:
     draft.hard_stop_after_s = statement.time_s()
 
@@ -184,6 +188,13 @@ GLOBAL_ROWS: Final[tuple[Keyword[GlobalDraft], ...]] = (
     works("max-spread-checks", "G", "over how long the first checks are spread at most; their interval", _max_spread),
     works("node", "G", "the node's name in `show info`", _node),
     works("description", "G", "a text in `show info`", _description),
+    works("grace", "G", "how long a soft stop goes on accepting, for balancers in front to notice", _grace),
+    works(
+        "ulimit-n",
+        "G",
+        "the limit of descriptors; raised as `maxconn` needs it by itself",
+        _number("descriptors_max", 1, 1 << 30),
+    ),
     works("stats maxconn", "G", "how many sessions of commands there may be at once; 10", _stats_maxconn),
     works("stats socket", "G", "a socket for commands: `stats socket PATH|ADDRESS:PORT [mode M] [level L] ...`", _stats_socket),
     works("stats timeout", "G", "how long a silent connection to it may last; 10s", _stats_timeout),

@@ -56,12 +56,9 @@ BIND_OPTIONS: Final[tuple[Keyword[Any], ...]] = rows(
         ),
         (REFUSED, "only HTTP/1.1 is spoken", "alpn+1 npn+1 proto+1"),
         (REFUSED, NO_PROXY_PROTOCOL, "accept-proxy accept-netscaler-cip+1"),
-        (REFUSED, "give 'maxconn' to the section", "maxconn+1"),
-        (REFUSED, "IPv4 and IPv6 are bound by two addresses: 'bind :PORT,[::]:PORT'", "v4v6"),
-        (REFUSED, "", "interface+1 namespace+1 transparent v6only quic-force-retry"),
-        (REFUSED, "UNIX sockets are not supported here yet", "gid+1 group+1 uid+1 user+1 mode+1"),
+        (REFUSED, "", "namespace+1 transparent quic-force-retry"),
         (NO_EFFECT, ONE_THREAD, "process+1 thread+1 shards+1 nice+1"),
-        (NO_EFFECT, "", "backlog+1 defer-accept expose-fd+1 id+1 level+1 mss+1 severity-output+1 tcp-ut+1 tfo"),
+        (NO_EFFECT, "", "expose-fd+1 id+1 level+1 severity-output+1"),
     ),
 )
 
@@ -94,11 +91,10 @@ SERVER_OPTIONS: Final[tuple[Keyword[Any], ...]] = rows(
         ),
         (REFUSED, NO_AGENT, "agent-check agent-addr+1 agent-inter+1 agent-port+1 agent-send+1"),
         (REFUSED, "servers are connected to without a proxy", "check-via-socks4"),
-        (REFUSED, "give 'maxconn' alone", "minconn+1"),
         (
             REFUSED,
             "",
-            "redir+1 namespace+1 socks4+1 source+1 usesrc+1 interface+1 log-proto+1 non-stick stick",
+            "redir+1 namespace+1 socks4+1 usesrc+1 interface+1 log-proto+1 non-stick stick",
         ),
         (NO_EFFECT, NO_RESOLVERS, "init-addr+1 resolve-net+1 resolve-opts+1 resolve-prefer+1"),
         (REFUSED, NO_RESOLVERS, "resolvers+1"),

@@ -55,12 +55,12 @@ GLOBAL_KNOWN: Final[tuple[Keyword[Any], ...]] = rows(
             NO_EFFECT,
             KERNEL,
             "busy-polling fd-hard-limit no-memory-trimming noepoll noevports nogetaddrinfo nokqueue nopoll "
-            "noreuseport ulimit-n",
+            "noreuseport",
         ),
         (NO_EFFECT, NAMES_KEPT, "h1-case-adjust h1-case-adjust-file"),
         (NO_EFFECT, "states of servers are not kept over a restart", "server-state-base server-state-file"),
         (NO_EFFECT, "answers are not compressed", "maxcompcpuusage maxcomprate maxzlibmem"),
-        (NO_EFFECT, "give 'hard-stop-after'", "grace close-spread-time"),
+        (NO_EFFECT, "give 'hard-stop-after'", "close-spread-time"),
         (NO_EFFECT, NO_VARIABLES, "set-var set-var-fmt"),
         (
             NO_EFFECT,
@@ -112,7 +112,7 @@ OPTIONS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
             (REFUSED, "", "http-ignore-probes http-use-proxy-header"),
             (NO_EFFECT, HTTP1_ONLY, "disable-h2-upgrade"),
             (NO_EFFECT, NAMES_KEPT, "h1-case-adjust-bogus-client"),
-            (NO_EFFECT, KERNEL, "clitcpka idle-close-on-response tcp-smart-accept"),
+            (NO_EFFECT, KERNEL, "idle-close-on-response"),
             (
                 NO_EFFECT,
                 "it only changes what is logged or counted",
@@ -132,7 +132,6 @@ OPTIONS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
                 "external-check ldap-check mysql-check pgsql-check redis-check smtpchk spop-check ssl-hello-chk tcp-check",
             ),
             (NO_EFFECT, NAMES_KEPT, "h1-case-adjust-bogus-server"),
-            (NO_EFFECT, KERNEL, "srvtcpka tcp-smart-connect"),
         ),
     ),
     (
@@ -140,7 +139,6 @@ OPTIONS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
         (
             (REFUSED, "names of fields that are no tokens are refused, others pass", "http-restrict-req-hdr-names"),
             (NO_EFFECT, "it is always so: what is there leaves at once", "http-no-delay"),
-            (NO_EFFECT, KERNEL, "nolinger tcpka"),
             (NO_EFFECT, "each wait is for one side, and timed for that side alone", "independent-streams"),
             (NO_EFFECT, LOG_ONLY, "tcplog"),
         ),
@@ -161,7 +159,7 @@ NOT_NEGATABLE: Final[frozenset[str]] = frozenset(
     "option " + word
     for word in (
         "external-check http-restrict-req-hdr-names httpchk httpslog ldap-check mysql-check pgsql-check "
-        "redis-check smtpchk spop-check ssl-hello-chk tcp-check tcplog tcpka forceclose http-tunnel http_proxy"
+        "redis-check smtpchk spop-check ssl-hello-chk tcp-check tcplog forceclose http-tunnel http_proxy"
     ).split()
 )
 
@@ -173,10 +171,8 @@ PROXY_GROUPS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
     (
         "DF",
         (
-            (REFUSED, "connections are limited by their number: 'maxconn'", "rate-limit"),
             (REFUSED, "", "unique-id-header"),
             (NO_EFFECT, LOG_ONLY, "error-log-format log-format log-format-sd unique-id-format"),
-            (NO_EFFECT, KERNEL, "backlog clitcpka-cnt clitcpka-idle clitcpka-intvl"),
             (
                 GONE,
                 _moved("2.2", "http-request return"),
@@ -188,10 +184,9 @@ PROXY_GROUPS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
         "DB",
         (
             (REFUSED, NO_HEALTH, "external-check tcp-check"),
-            (REFUSED, "", "http-send-name-header persist source transparent"),
+            (REFUSED, "", "http-send-name-header persist transparent"),
             (REFUSED, "states of servers are not kept over a restart", "load-server-state-from-file"),
             (NO_EFFECT, "states of servers are not kept over a restart", "server-state-file-name"),
-            (NO_EFFECT, KERNEL, "srvtcpka-cnt srvtcpka-idle srvtcpka-intvl"),
         ),
     ),
     (

@@ -142,7 +142,7 @@ PROXY_ROWS: Final[tuple[Keyword[ProxyDraft], ...]] = (
         "bind", "FL", "where clients connect: `:8080 *:8080 127.0.0.1:8080 [::1]:8080 host:8080 a:1,b:2 :8080-8083`", parse_bind
     ),
     works("maxconn", "DFL", "how many connections of clients the section takes at once; as the process", _maxconn),
-    works("fullconn", "DLB", "the limit that the statistics show for a backend", _fullconn),
+    works("fullconn", "DLB", "the load at which its servers with `minconn` have their whole `maxconn`", _fullconn),
     works("log", "DFLB", "`global`, or an address as in `global`; `no log` drops those before", _log, can_negate=True),
     works("option httplog", "DFL", "the log line of HTTP, with timers, counters and flags", _httplog),
     works("option dontlognull", "DFL", "connections without an octet are not logged", _dontlognull, can_negate=True),

@@ -11,6 +11,7 @@ from balancer.config.addresses import parse_address
 from balancer.config.cookies import cookie_value
 from balancer.config.drafts import ProxyDraft, ServerDraft, ServerLine
 from balancer.config.findings import Refusal
+from balancer.config.kernel import server_source
 from balancer.config.keywords import Keyword, Table, works
 from balancer.config.known import SERVER_OPTIONS
 from balancer.config.names import check_name
@@ -174,6 +175,8 @@ SERVER_ROWS: Final[tuple[Keyword[ServerDraft], ...]] = (
     works("disabled", "s", "starts in maintenance", _disabled),
     works("enabled", "s", "takes a `disabled` of `default-server` back", _disabled),
     works("maxconn", "s", "how many requests it is given at once; 0: no limit; more wait in its queue", _limit, value_count=1),
+    works("minconn", "s", "what `maxconn` begins at; it grows with the backend's load up to `fullconn`", _limit, value_count=1),
+    works("source", "s", "the address from which it is connected to: `ADDRESS[:PORT]`", server_source, value_count=1),
     works("port", "s", "the port that checks connect to; the server's", _check_port, value_count=1),
     works("addr", "s", "the address that checks connect to; the server's", _check_address, value_count=1),
     works("observe", "s", "`layer4` or `layer7`: errors that visitors meet count as well", _observe, value_count=1),

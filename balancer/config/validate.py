@@ -218,6 +218,11 @@ def _frontend(process: GlobalDraft, proxy: ProxyDraft, errors: Mapping[str, Erro
         log_separate_errors=settings.log_separate_errors,
         splices=_splices(settings),
         contstats=settings.contstats,
+        backlog=settings.backlog,
+        session_rate_max=settings.session_rate_max,
+        keep_alive=settings.client_probes if settings.probes_clients else None,
+        resets_at_close=settings.resets_at_close,
+        delays_acknowledgement=settings.delays_acknowledgement,
         buffers_requests=settings.buffers_requests,
         stats_page=settings.stats_page,
     )
@@ -268,7 +273,14 @@ def _backend(process: GlobalDraft, proxy: ProxyDraft, errors: Mapping[str, Error
                 "number": number_of_server,
                 "track": full_name(line.options.track, proxy),
                 "cookie": _cookie_value(line, settings),
+                "source": line.options.source or settings.source,
+                # HAProxy: a minconn above maxconn is the limit, at any load.
+                "maxconn": max(line.options.maxconn, line.options.minconn),
+                "minconn": line.options.minconn if line.options.minconn < line.options.maxconn else 0,
             },
+            keep_alive=settings.server_probes if settings.probes_servers else None,
+            resets_at_close=settings.resets_at_close,
+            acknowledges_with_request=settings.acknowledges_with_request,
         )
         for line, number_of_server in zip(proxy.servers, _numbers(proxy.servers), strict=True)
     )

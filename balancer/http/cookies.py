@@ -45,7 +45,7 @@ def _value_at(line: bytes, start: i64, end: i64, name: bytes) -> i64:
     while i < end and (line[i] == SP or line[i] == HTAB):
         i += 1
     after: i64 = i + len(name)
-    if not line.startswith(name, i):
+    if after >= end or line[i] != name[0] or not line.startswith(name, i):
         return -1
     while after < end and (line[after] == SP or line[after] == HTAB):
         after += 1
@@ -71,7 +71,24 @@ def _value_in(line: bytes, start: i64, end: i64, name: bytes) -> bytes | None:
 def cookie_values(line: bytes, name: bytes) -> list[bytes]:
     """The values of every pair called `name` in one Cookie field value, in order."""
     values: list[bytes] = []
-    if line.find(name) < 0:
+    at: i64 = line.find(name)
+    if at < 0:
+        return values
+    if line.find(b'"') < 0:
+        # Without quotes a pair begins behind any delimiter: only where the name stands is it looked at.
+        while at >= 0:
+            first = at
+            while first > 0 and (line[first - 1] == SP or line[first - 1] == HTAB):
+                first -= 1
+            behind: i64 = at + 1
+            if first == 0 or line[first - 1] == SEMICOLON or line[first - 1] == COMMA:
+                stop = _pair_end(line, at)
+                found = _value_in(line, at, stop, name)
+                if found is not None:
+                    values.append(found)
+                if stop > behind:
+                    behind = stop
+            at = line.find(name, behind)
         return values
     length: i64 = len(line)
     start: i64 = 0

@@ -110,6 +110,6 @@ def page_from_file(status: int, raw: bytes) -> ErrorPage:
             has_length = has_length or name.lower() == b"content-length"
     closes = says_close or not has_length or version.upper() == b"HTTP/1.0"
     logged = _logged_octets(version, status, rest[4:], counted, body)
-    # One that keeps the connection has to say so when another reason ends it.
-    closing = head if closes or not head.endswith(b"\r\n\r\n") else head[:-2] + b"connection: close\r\n\r\n"
+    is_silent = not says_close and version.upper() != b"HTTP/1.0" and head.endswith(b"\r\n\r\n")
+    closing = head[:-2] + b"connection: close\r\n\r\n" if is_silent else head
     return ErrorPage(status, head, closing, body, logged, closes)

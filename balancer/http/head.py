@@ -162,7 +162,7 @@ class RequestHead(Head):
         begin = i
         while classes[data[i]] & TARGET:
             i += 1
-        if i == begin or data[i] != SP or not data.startswith(b"HTTP/1.", i + 1):
+        if i == begin or data[i] != SP or data[i + 1 : i + 8] != b"HTTP/1.":
             self.error = 400
             return
         self.target = data[begin:i]

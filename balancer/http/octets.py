@@ -11,6 +11,7 @@ TARGET: Final = 4  # request targets: printable ASCII but SP and `#`; what HAPro
 HOST: Final = 8  # reg-name and port characters (RFC 3986 3.2.2), brackets and colon judged by their place
 DIGIT: Final = 16
 HEX: Final = 32
+LOGGED: Final = 64  # what a log line holds as it is: printable ASCII but the quote and `#`
 
 _TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _HOST = b"-._~!$&'()*+,;=%0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -25,6 +26,8 @@ def _table() -> bytes:
             flags[octet] |= FIELD
         if 33 <= octet <= 126 and octet != 35:
             flags[octet] |= TARGET
+        if 32 <= octet <= 126 and octet != 34 and octet != 35:
+            flags[octet] |= LOGGED
     for octet in _HOST:
         flags[octet] |= HOST
     for octet in b"0123456789":

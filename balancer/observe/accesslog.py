@@ -9,19 +9,39 @@ The date is rendered once a second. No object stands between the record and the 
 import time
 from typing import Final
 
+from mypy_extensions import i64
+
 from balancer import model
+from balancer.http.octets import CLASS, LOGGED
 from balancer.observe.syslog import MONTHS, Syslog, Target
 from balancer.proxy.record import AccessLog, Record
 
 BAD_REQUEST: Final = b"<BADREQ>"
 
 
+# Small numbers with what follows them in a line: nearly all that a line holds are small.
+COUNTED: Final = 1000
+SLASHED: Final = [b"%d/" % n for n in range(COUNTED)]
+SLASHED_PLUS: Final = [b"%d/+" % n for n in range(COUNTED)]
+SPACED: Final = [b"%d " % n for n in range(COUNTED)]
+QUOTED: Final = [b'%d "' % n for n in range(COUNTED)]
+PADDED: Final = [b"%03d" % n for n in range(COUNTED)]
+
+
+def number(value: int, rendered: list[bytes]) -> bytes:
+    """A number with what follows it, from the table of the small ones."""
+    if 0 <= value < COUNTED:
+        return rendered[value]
+    return b"%d%s" % (value, rendered[0][1:])
+
+
 def escaped(text: bytes) -> bytes:
     """The octets that may stand between the quotes of a log line."""
-    for octet in text:
-        if octet < 32 or octet > 126 or octet == 34 or octet == 35:
-            break
-    else:
+    length: i64 = len(text)
+    i: i64 = 0
+    while i < length and CLASS[text[i]] & LOGGED:
+        i += 1
+    if i == length:
         return text
     out: list[bytes] = []
     for octet in text:
@@ -37,21 +57,25 @@ class Calendar:
 
     def __init__(self) -> None:
         self.second: int = -1
-        self.rendered: str = ""
+        self.rendered: bytes = b""
 
     def date(self, at: float) -> str:
         """The date of `at`, seconds since the epoch."""
-        second = int(at)
+        self.turn_to(int(at))
+        return (self.rendered + self.milliseconds(at)).decode()
+
+    def turn_to(self, second: int) -> None:
+        """Renders that second, once."""
         if second != self.second:
             self.second = second
             now = time.localtime(second)
             clock = f"{now.tm_hour:02d}:{now.tm_min:02d}:{now.tm_sec:02d}"
-            self.rendered = f"{now.tm_mday:02d}/{MONTHS[now.tm_mon - 1]}/{now.tm_year}:{clock}."
+            self.rendered = f"{now.tm_mday:02d}/{MONTHS[now.tm_mon - 1]}/{now.tm_year}:{clock}.".encode()
+
+    def milliseconds(self, at: float) -> bytes:
+        """The three digits behind that second."""
         # A clock's whole milliseconds are no exact floats: half a microsecond keeps 0.605 from becoming 604.
-        milliseconds = int((at - second) * 1000.0 + 0.0005)
-        if milliseconds >= 100:
-            return self.rendered + str(milliseconds)
-        return self.rendered + ("0" if milliseconds >= 10 else "00") + str(milliseconds)
+        return PADDED[int((at - self.second) * 1000.0 + 0.0005)]
 
 
 class HttpLog(AccessLog):
@@ -61,6 +85,8 @@ class HttpLog(AccessLog):
         self.syslog = syslog
         self.targets: list[Target] = [syslog.target(target) for target in config.logs]
         self.calendar = Calendar()
+        self.names: dict[str, dict[str, bytes]] = {}
+        self.flags: dict[int, bytes] = {}
 
     def write(self, record: Record) -> None:
         """Formats one line and keeps it for the burst."""
@@ -68,17 +94,53 @@ class HttpLog(AccessLog):
 
     def line(self, record: Record) -> bytes:
         """The line without header and line end."""
-        flags = chr(record.cause) + chr(record.phase) + chr(record.cookie_in) + chr(record.cookie_out)
-        redispatched = "+" if record.is_redispatched else ""
-        text = (
-            f"{record.client_host}:{record.client_port} [{self.calendar.date(record.accepted_at)}] "
-            f"{record.frontend_name} {record.backend_name}/{record.server_name} "
-            f"{record.tr_ms}/{record.tw_ms}/{record.tc_ms}/{record.resp_ms}/{record.ta_ms} "
-            f"{record.status} {record.bytes_read} - - {flags} "
-            f"{record.act}/{record.fe}/{record.be}/{record.srv}/{redispatched}{record.retries} "
-            f'{record.srv_queue}/{record.be_queue} "'
+        calendar = self.calendar
+        calendar.turn_to(int(record.accepted_at))
+        return b"".join(
+            [
+                record.client or b"%s:%d [" % (record.client_host.encode(), record.client_port),
+                calendar.rendered,
+                calendar.milliseconds(record.accepted_at),
+                self._names_of(record),
+                number(record.tr_ms, SLASHED),
+                number(record.tw_ms, SLASHED),
+                number(record.tc_ms, SLASHED),
+                number(record.resp_ms, SLASHED),
+                number(record.ta_ms, SPACED),
+                number(record.status, SPACED),
+                number(record.bytes_read, SPACED),
+                self._flags_of(record),
+                number(record.act, SLASHED),
+                number(record.fe, SLASHED),
+                number(record.be, SLASHED),
+                number(record.srv, SLASHED_PLUS if record.is_redispatched else SLASHED),
+                number(record.retries, SPACED),
+                number(record.srv_queue, SLASHED),
+                number(record.be_queue, QUOTED),
+                escaped(record.request_line) if record.request_line else BAD_REQUEST,
+                b'"',
+            ]
         )
-        return text.encode() + (escaped(record.request_line) if record.request_line else BAD_REQUEST) + b'"'
+
+    def _names_of(self, record: Record) -> bytes:
+        """`] frontend backend/server `, made once for each pair; one frontend has but one name."""
+        of_backend = self.names.get(record.backend_name)
+        if of_backend is None:
+            of_backend = self.names[record.backend_name] = {}
+        found = of_backend.get(record.server_name)
+        if found is None:
+            found = f"] {record.frontend_name} {record.backend_name}/{record.server_name} ".encode()
+            of_backend[record.server_name] = found
+        return found
+
+    def _flags_of(self, record: Record) -> bytes:
+        """The two captures, which are empty, and the termination state; there are few hundred of these."""
+        key = ((record.cause * 256 + record.phase) * 256 + record.cookie_in) * 256 + record.cookie_out
+        found = self.flags.get(key)
+        if found is None:
+            found = b"- - %c%c%c%c " % (record.cause, record.phase, record.cookie_in, record.cookie_out)
+            self.flags[key] = found
+        return found
 
 
 class ConnectLog(AccessLog):

@@ -361,7 +361,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
     ),
     Column(
         "src_ilim",
-        server=of_server(lambda _server: None),  # no `pool-max-conn`: HAProxy, too, has then a limit that it does not tell
+        server=of_server(lambda server: None if server.config.pool_size_max < 0 else server.config.pool_size_max),
         metric=gauge(
             "idle_connections_limit",
             "Limit on the number of available idle connections on this server (server 'pool_max_conn' directive)",

@@ -111,18 +111,14 @@ def csv_lines(rows: Iterable[Reading], shows_legends: bool) -> Iterator[str]:
         yield ",".join(_field(value) for value in values(reading, shows_legends)) + ",\n"
 
 
-def typed(farm: Farm, now: float, choice: Choice) -> str:
-    """A line per figure: `S.2.1.4.scur.1:MGP:u32:0`."""
-    return "".join(_typed_row(reading, choice) for reading in chosen(farm, now, choice))
-
-
-def as_json(farm: Farm, now: float, choice: Choice) -> str:
-    """A list per object in one list, as `show schema json` describes it."""
-    return "".join(json_parts(chosen(farm, now, choice), choice.shows_legends))
+def typed_lines(rows: Iterable[Reading], choice: Choice) -> Iterator[str]:
+    """A line per figure, `S.2.1.4.scur.1:MGP:u32:0`, object by object."""
+    for reading in rows:
+        yield _typed_row(reading, choice)
 
 
 def json_parts(rows: Iterable[Reading], shows_legends: bool) -> Iterator[str]:
-    """The same object by object."""
+    """A list per object in one list, as `show schema json` describes it, object by object."""
     before = "["
     for reading in rows:
         yield f"{before}[{','.join(_json_row(reading, shows_legends))}]"
@@ -130,7 +126,21 @@ def json_parts(rows: Iterable[Reading], shows_legends: bool) -> Iterator[str]:
     yield "]\n" if before == "," else "[]\n"
 
 
-FORMS: Final[dict[str, Callable[[Farm, float, Choice], str]]] = {"csv": csv, "typed": typed, "json": as_json}
+def as_json(farm: Farm, now: float, choice: Choice) -> str:
+    """The same as one text."""
+    return "".join(json_parts(chosen(farm, now, choice), choice.shows_legends))
+
+
+def parts(form: str, farm: Farm, now: float, choice: Choice) -> Iterator[str]:
+    """The table in one of the forms "csv", "typed" and "json", object by object: a farm may be large."""
+    return FORMS[form](chosen(farm, now, choice), choice)
+
+
+FORMS: Final[dict[str, Callable[[list[Reading], Choice], Iterator[str]]]] = {
+    "csv": lambda rows, choice: csv_lines(rows, choice.shows_legends),
+    "typed": typed_lines,
+    "json": lambda rows, choice: json_parts(rows, choice.shows_legends),
+}
 
 
 def tagged(reading: Reading, shows_legends: bool) -> list[tuple[int, str, Tag, Value]]:

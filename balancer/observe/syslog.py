@@ -69,14 +69,16 @@ class Target:
         if severity < self.severity_min:
             severity = self.severity_min
         if self.format == "rfc3164":
-            line = b"<%d>%s%s" % (self.facility * 8 + severity, self.header.text(), message)
+            start = self.header.start(self.facility * 8 + severity)
         elif self.format == "short":
-            line = b"<%d>%s" % (severity, message)
+            start = b"<%d>" % severity
         else:
-            line = message
-        if len(line) > self.length_max:
-            line = line[: self.length_max]
-        self.lines.append(line + b"\n")
+            start = b""
+        excess = len(start) + len(message) - self.length_max
+        if excess > 0:
+            self.lines.append((start + message)[:-excess] + b"\n")
+        else:
+            self.lines.append(b"".join([start, message, b"\n"]))
         if len(self.lines) >= KEPT_MAX:
             self.send()
 
@@ -130,12 +132,22 @@ class Header:
         self.source: bytes = f" {tag}[{pid}]: ".encode("utf-8", "replace")
         self.second: int = -1
         self.rendered: bytes = b""
+        self.starts: dict[int, bytes] = {}  # with their priorities
+
+    def start(self, priority: int) -> bytes:
+        """How a line of that priority begins in this second."""
+        text = self.text()
+        found = self.starts.get(priority)
+        if found is None:
+            found = self.starts[priority] = b"<%d>%s" % (priority, text)
+        return found
 
     def text(self) -> bytes:
         """The header of this second, local time."""
         second = int(time.time())
         if second != self.second:
             self.second = second
+            self.starts = {}
             now = time.localtime(second)
             clock = f"{now.tm_hour:02d}:{now.tm_min:02d}:{now.tm_sec:02d}"
             self.rendered = f"{MONTHS[now.tm_mon - 1]} {now.tm_mday:2d} {clock}".encode() + self.source

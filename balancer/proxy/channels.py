@@ -4,10 +4,8 @@ An exchange never touches a transport. So TLS or HTTP/2 can stand beside HTTP/1.
 be driven in a test without a socket.
 """
 
-import struct
 from errno import EBADF
 from socket import AF_INET, AF_INET6, inet_pton
-from typing import Final
 
 from mypy_extensions import mypyc_attr
 
@@ -17,9 +15,6 @@ from balancer.backend.server import Server
 from balancer.proxy.deadlines import Timed
 from balancer.proxy.route import Route
 from balancer.rulebook import Value
-
-# SO_LINGER: a close resets.
-NO_LINGER: Final = struct.pack("ii", 1, 0)
 
 
 class Limits:
@@ -40,6 +35,7 @@ class ClientChannel(Timed):
         self.route = route
         self.client_host: str = ""
         self.client_port: int = 0
+        self.log_name: bytes = b""  # how its log lines begin, once there was one
         self.local_host: str = ""
         self.local_port: int = 0
         self.is_blocked: bool = False  # its write buffer is full

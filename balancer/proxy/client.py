@@ -13,14 +13,16 @@ from typing import Final
 
 from mypy_extensions import mypyc_attr
 
+from balancer.backend.outgoing import NO_LINGER, say_goodbye
 from balancer.http.gather import Gathered
 from balancer.http.head import FORBIDDEN, INCOMPLETE, RequestHead, find_end, line_error, skip_empty_lines
 from balancer.http.message import LEADING_EMPTY_LINES_MAX
 from balancer.proxy import ledger
 from balancer.proxy import phase as phases
-from balancer.proxy.channels import NO_LINGER, ClientChannel
+from balancer.proxy.channels import ClientChannel
 from balancer.proxy.exchange import Exchange
 from balancer.proxy.gate import Gate
+from balancer.proxy.listener import Listener
 from balancer.proxy.route import Route
 from balancer.proxy.services import Services
 
@@ -41,10 +43,9 @@ EMPTY_LINES_OCTETS_MAX: Final = 2 * LEADING_EMPTY_LINES_MAX
 class ClientSide(ClientChannel):
     """See the module."""
 
-    def __init__(self, route: Route, services: Services, gate: Gate) -> None:
+    def __init__(self, route: Route, services: Services, gate: Gate, listener: Listener | None = None) -> None:
         super().__init__(route)
-        self.services = services
-        self.gate = gate
+        self.services, self.gate, self.listener = services, gate, listener
         self.transport: asyncio.Transport | None = None
         self.state: int = IDLE
         self.exchange: Exchange | None = None
@@ -61,8 +62,7 @@ class ClientSide(ClientChannel):
         self.is_counted: bool = False
 
     def __repr__(self) -> str:
-        name = f"{self.client_host}:{self.client_port} {self.route.frontend.name}"
-        return f"<ClientSide {name} n={self.request_count} {self.exchange!r}>"
+        return f"<ClientSide {self.client_host}:{self.client_port} n={self.request_count} {self.exchange!r}>"
 
     # --- the transport's calls -----------------------------------------------------------------------------------------
 
@@ -76,13 +76,12 @@ class ClientSide(ClientChannel):
 
     def _made(self, transport: asyncio.Transport) -> None:
         peer = transport.get_extra_info("peername")
-        if peer:
-            self.client_host = peer[0]
-            self.client_port = peer[1]
-        local = transport.get_extra_info("sockname")
-        if local:
-            self.local_host = local[0]
-            self.local_port = local[1]
+        if isinstance(peer, tuple):  # a UNIX socket's has a text, and no address to tell
+            self.client_host, self.client_port = peer[0], peer[1]
+            local = transport.get_extra_info("sockname")
+            self.local_host, self.local_port = local[0], local[1]
+        elif self.listener is not None:
+            self.client_port = self.listener.number
         # The buffer must be empty before an exchange counts as delivered: so the low mark is 0.
         transport.set_write_buffer_limits(high=65536, low=0)
         if self.gate.admit(self):
@@ -100,6 +99,7 @@ class ClientSide(ClientChannel):
         self.state = IDLE
         self._first_octet(self.services.now())
         self.resume_upload()
+        self._advance()  # what has come while it waited: uvloop reads on after a pause in `connection_made`
 
     def data_received(self, data: bytes) -> None:
         """Octets from the client."""
@@ -314,9 +314,8 @@ class ClientSide(ClientChannel):
             return
         self.state = CLOSED
         self.services.wheel.forget(self)
-        fileno = self.fileno()
-        if fileno >= 0:
-            with socket.socket(fileno=os.dup(fileno)) as twin:
+        if self.fileno() >= 0:
+            with socket.socket(fileno=os.dup(self.fileno())) as twin:
                 twin.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
         transport.abort()
 
@@ -486,6 +485,8 @@ class ClientSide(ClientChannel):
         self.state = CLOSED
         self.services.wheel.forget(self)
         if self.transport is not None:
+            if self.route.resets_at_close:
+                say_goodbye(self.transport)
             self.transport.close()
 
     def _left(self) -> None:

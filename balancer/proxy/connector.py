@@ -10,6 +10,7 @@ import os
 import socket
 from typing import Final, cast
 
+from balancer.backend.outgoing import open_socket
 from balancer.backend.server import Server
 from balancer.proxy.channels import Connecting
 from balancer.proxy.exchange import Exchange
@@ -91,8 +92,7 @@ class Attempt(Connecting):
                 raise
             return ours
         config = self.server.config
-        family = socket.AF_INET6 if config.is_ipv6 else socket.AF_INET
-        sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        sock = open_socket(config, config.is_ipv6)
         try:
             code = sock.connect_ex((config.host, config.port))
             if code == errno.EINPROGRESS:

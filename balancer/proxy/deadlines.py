@@ -19,6 +19,7 @@ class Timed:
     def __init__(self) -> None:
         self.deadline: float = 0.0
         self.tick: int = 0  # the slot of its entry, 0 when it has none
+        self.entered_for: float = 0.0  # the deadline for which it was entered there
 
     def on_deadline(self, now: float) -> None:
         """The deadline has passed; it is 0.0 now."""
@@ -35,7 +36,7 @@ class Wheel:
     def set(self, timed: Timed, deadline: float) -> None:
         """Gives `timed` a deadline in `loop.time()` seconds, 0.0 for none."""
         timed.deadline = deadline
-        if deadline == 0.0:
+        if deadline == 0.0 or (timed.tick and deadline >= timed.entered_for):
             return
         tick = int(deadline / GRAIN_S) + 1
         if timed.tick:
@@ -76,6 +77,7 @@ class Wheel:
         if tick <= self.swept:
             tick = self.swept + 1
         timed.tick = tick
+        timed.entered_for = timed.deadline
         slot = self.slots.get(tick)
         if slot is None:
             self.slots[tick] = {timed}

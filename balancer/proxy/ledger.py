@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from balancer.proxy.exchange import Exchange
 
 DASH: Final = 45
+# How the log names a client without an address; its port is the number of the listener.
+UNIX: Final = "unix"
 FORBIDDEN: Final = 403
 
 
@@ -163,7 +165,7 @@ def refused(
         return
     record = Record()
     record.is_raised = route.raises_errors
-    record.client_host = client.client_host
+    record.client_host = client.client_host or UNIX
     record.client_port = client.client_port
     record.bind_host = client.local_host
     record.bind_port = client.local_port
@@ -206,7 +208,10 @@ def log(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: int
     farm = exchange.services.farm
     record = Record()
     record.is_raised = route.raises_errors and not is_normal
-    record.client_host = client.client_host
+    if not client.log_name:
+        client.log_name = b"%s:%d [" % ((client.client_host or UNIX).encode(), client.client_port)
+    record.client = client.log_name
+    record.client_host = client.client_host or UNIX
     record.client_port = client.client_port
     record.bind_host = client.local_host
     record.bind_port = client.local_port

@@ -27,8 +27,9 @@ class Listener:
         bind: Bind,
         sock: socket.socket,
         loop: asyncio.AbstractEventLoop,
-        make_client: Callable[[Route], asyncio.Protocol],
+        make_client: Callable[["Listener"], asyncio.Protocol],
         complain: Callable[[str], None],
+        number: int,
     ) -> None:
         self.route = route
         self.bind = bind
@@ -40,9 +41,11 @@ class Listener:
         self.is_paused: bool = False
         self.opening: asyncio.Task[None] | None = None
         self.server: asyncio.AbstractServer | None = None
+        self.connections_cur: int = 0
+        self.number = number
 
     def __repr__(self) -> str:
-        return f"<Listener {self.bind.host}:{self.bind.port} {'open' if self.server else 'closed'}>"
+        return f"<Listener {self.bind.address()} {'open' if self.server else 'closed'}>"
 
     def open(self) -> None:
         """Begins to accept, unless it is paused."""
@@ -117,7 +120,8 @@ class Listener:
     async def _serve(self) -> None:
         twin = self.sock.dup()
         try:
-            server = await self.loop.create_server(lambda: self.make_client(self.route), sock=twin, backlog=self.backlog())
+            create = self.loop.create_unix_server if twin.family == socket.AF_UNIX else self.loop.create_server
+            server = await create(lambda: self.make_client(self), sock=twin, backlog=self.backlog())
         except BaseException:
             twin.close()
             raise
@@ -127,5 +131,10 @@ class Listener:
             server.close()
 
     def backlog(self) -> int:
-        """As HAProxy: the frontend's maxconn, which the kernel bounds by somaxconn."""
-        return max(1, min(self.route.frontend.maxconn, 65535))
+        """As HAProxy: what the file says, else the frontend's maxconn; the kernel bounds it by somaxconn."""
+        frontend = self.route.frontend
+        return max(1, min(self.bind.options.backlog or frontend.config.backlog or frontend.maxconn, 65535))
+
+    def is_full(self) -> bool:
+        """Whether `maxconn` of the bind line is reached."""
+        return 0 < self.bind.maxconn <= self.connections_cur

@@ -11,6 +11,7 @@ class Record:
     """One request as it ended."""
 
     def __init__(self) -> None:
+        self.client: bytes = b""  # both of these as a line begins, where its connection has them: `host:port [`
         self.client_host: str = ""
         self.client_port: int = 0
         self.bind_host: str = ""

@@ -76,6 +76,7 @@ class Route:
         if forwarded_for or original_to:
             self.address_lines = AddressLines(forwarded_for, original_to)
         splices = config.splices & backend.config.splices if backend is not None else frozenset()
+        self.resets_at_close: bool = config.resets_at_close
         self.splices_requests: bool = "request" in splices
         self.splices_answers: bool = "response" in splices
         self.client_timeout_s: float = config.client_timeout_s

@@ -12,8 +12,9 @@ import socket
 from typing import Final, Protocol
 
 from balancer.backend.backend import Request
+from balancer.backend.outgoing import NO_LINGER
 from balancer.backend.server import Server
-from balancer.proxy.channels import NO_LINGER, ServerChannel
+from balancer.proxy.channels import ServerChannel
 from balancer.proxy.exchange import Exchange
 
 TCP_INFO_OCTETS: Final = 128

@@ -30,8 +30,12 @@ NO_END: Final = -1
 # fcntl(2): the size of a pipe.
 SET_PIPE_SIZE: Final = 1031
 PIPE_OCTETS_WANTED: Final = 1 << 20
+# A smaller one, unless it is asked for, costs more calls than the copies.
 PIPE_OCTETS_MIN: Final = 65536
+PAGE_OCTETS: Final = 4096
 IDLE_PIPES_MAX: Final = 32
+# Pipes full that are moved in one turn of the loop.
+ROUNDS_MAX: Final = 2
 FLAGS: Final = os.SPLICE_F_NONBLOCK | os.SPLICE_F_MOVE
 
 WAITING: Final = 0  # for the destination to have nothing left to write
@@ -67,6 +71,7 @@ class Pipes:
         self.count_max = count_max
         self.octets_wanted = octets_wanted or PIPE_OCTETS_WANTED
         self.idle: list[Pipe] = []
+        self.spare: int = 0  # how few there were at least since the last `purge`
 
     def take(self) -> Pipe | None:
         """An empty pipe; None where there are enough already or the kernel gives none."""
@@ -77,6 +82,7 @@ class Pipes:
         if pipe is not None:
             farm.pipes_used += 1
             farm.pipes_free = len(self.idle)
+            self.spare = min(self.spare, len(self.idle))
         return pipe
 
     def give(self, pipe: Pipe, is_empty: bool) -> None:
@@ -88,19 +94,31 @@ class Pipes:
         else:
             pipe.close()
 
+    def purge(self) -> None:
+        """Closes what has not been wanted since the last time."""
+        for pipe in self.idle[: self.spare]:
+            pipe.close()
+        del self.idle[: self.spare]
+        self.farm.pipes_free = self.spare = len(self.idle)
+
     def _open(self) -> Pipe | None:
         try:
             reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
             return None
-        # An ordinary user's pages are bounded (/proc/sys/fs/pipe-user-pages-soft): then it is a smaller one.
+        # An ordinary user's pages are bounded (/proc/sys/fs/pipe-user-pages-soft): then it is a smaller one, or none worth it.
         wanted = self.octets_wanted
-        while wanted > PIPE_OCTETS_MIN:
+        capacity = 0
+        while not capacity and wanted >= PAGE_OCTETS:
             try:
-                return Pipe(reader, writer, int(fcntl.fcntl(writer, SET_PIPE_SIZE, wanted)))
+                capacity = int(fcntl.fcntl(writer, SET_PIPE_SIZE, wanted))
             except OSError:
                 wanted //= 2
-        return Pipe(reader, writer, PIPE_OCTETS_MIN)
+        pipe = Pipe(reader, writer, capacity)
+        if capacity >= min(self.octets_wanted, PIPE_OCTETS_MIN):
+            return pipe
+        pipe.close()
+        return None
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -117,6 +135,7 @@ class Splice:
         self.source: int = -1
         self.destination: int = -1
         self.is_watched: bool = False  # the loop tells when the source has more
+        self.is_continued: bool = False  # it goes on in the next turn of the loop
         self.is_blocked: bool = False  # the destination takes no more for now: the loop tells when it does
 
     # --- what the two directions differ in ---------------------------------------------------------------------------
@@ -208,20 +227,37 @@ class Splice:
 
     def _readable(self) -> None:
         try:
-            if self.state == RUNNING:
+            if self.state == RUNNING and not self.is_blocked and not self.is_continued:
                 self._take()
         except Exception as error:  # noqa: BLE001 - an edge: one fault ends one exchange
             self.exchange.crash(error)
 
     def _writable(self) -> None:
         try:
-            if self.state == RUNNING:
-                self._pass_on()
+            if self.state == RUNNING and self._pass_on():
+                self._take()
         except Exception as error:  # noqa: BLE001 - an edge: one fault ends one exchange
             self.exchange.crash(error)
 
     def _take(self) -> None:
-        """One pipe full at most, so that no body holds the loop."""
+        """Moves what is there, a few pipes full at most, so that no body holds the loop.
+
+        It reads on until there is nothing: with an error on the socket the loop tells once that it is readable and then watches
+        it no more, so octets that were left behind would never be heard of again.
+        """
+        for _ in range(ROUNDS_MAX):
+            if not self._take_once():
+                return
+        if not self.is_continued:
+            self.is_continued = True
+            self.exchange.services.loop.call_soon(self._continue)
+
+    def _continue(self) -> None:
+        self.is_continued = False
+        self._readable()
+
+    def _take_once(self) -> bool:
+        """One pipe full; False where it has ended, or somebody has to be waited for."""
         pipe = self.pipe
         assert pipe is not None and self.held == 0
         body = self.body
@@ -232,21 +268,22 @@ class Splice:
             taken = os.splice(self.source, pipe.writer, wanted, flags=FLAGS)
         except BlockingIOError:
             self._watch_source(True)
-            return
+            return False
         except OSError:
             self._end(SOURCE_LOST)
-            return
+            return False
         if taken == 0:
             self._end(SOURCE_ENDED)
-            return
+            return False
         self.held = taken
         if body.kind == LENGTH:
             body.left -= taken
         self.pipes.farm.spliced_octets += taken
         self.count(taken)
-        self._pass_on()
+        return self._pass_on()
 
-    def _pass_on(self) -> None:
+    def _pass_on(self) -> bool:
+        """Empties the pipe; False where it has ended, or the destination has to be waited for."""
         pipe = self.pipe
         assert pipe is not None
         exchange = self.exchange
@@ -261,19 +298,19 @@ class Splice:
                     self.is_blocked = True
                     self.tell_blocked()
                 exchange.arm(exchange.services.now())
-                return
+                return False
             except OSError:
                 self._end(DESTINATION_LOST)
-                return
+                return False
         if self.is_blocked:
             loop.remove_writer(self.destination)
             self.is_blocked = False
             self.tell_blocked()
         if self.body.kind == LENGTH and self.body.left == 0:
             self._end(ALL_MOVED)
-        else:
-            self._watch_source(True)
-            exchange.arm(exchange.services.now())
+            return False
+        exchange.arm(exchange.services.now())
+        return True
 
 
 class AnswerSplice(Splice):

@@ -62,7 +62,7 @@ class Doors(Gate):
     def admit(self, client: ClientSide) -> bool:
         """Counts a new connection if there is room for it."""
         frontend = client.route.frontend
-        if not self._has_room(frontend):
+        if not self._has_room(frontend, client.listener):
             self.waiting.append(client)
             self._close_full(frontend)
             return False
@@ -70,7 +70,7 @@ class Doors(Gate):
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         if client.fileno() >= soft - DESCRIPTORS_RESERVED:
             self._stop_for_descriptors(frontend, soft)
-        elif not self._has_room(frontend):
+        elif not self._has_room(frontend, client.listener):
             self._close_full(frontend)
         return True
 
@@ -79,7 +79,9 @@ class Doors(Gate):
         client.is_counted = False
         self.clients.discard(client)
         frontend = client.route.frontend
-        was_full = self.lacks_descriptors or not self._has_room(frontend)
+        was_full = self.lacks_descriptors or not self._has_room(frontend, client.listener)
+        if client.listener is not None:
+            client.listener.connections_cur -= 1
         self.lacks_descriptors = False
         frontend.counters.session_ends()
         self.farm.connection_ends()
@@ -89,6 +91,8 @@ class Doors(Gate):
     def _count(self, client: ClientSide) -> None:
         now = self.loop.time()
         client.is_counted = True
+        if client.listener is not None:
+            client.listener.connections_cur += 1
         self.clients.add(client)
         counters = client.route.frontend.counters
         counters.session_begins(now)
@@ -96,11 +100,14 @@ class Doors(Gate):
         counters.connection_rate.tick(now)
         self.farm.connection_begins(now)
 
-    def _has_room(self, frontend: Frontend) -> bool:
+    def _has_room(self, frontend: Frontend, listener: Listener | None) -> bool:
         farm = self.farm
+        if listener is not None and listener.is_full():
+            return False
         if farm.connections_cur >= farm.maxconn or frontend.counters.sessions_cur >= frontend.maxconn:
             return False
-        if (farm.connection_rate_limit or farm.session_rate_limit) and farm.is_too_fast(self.loop.time()):
+        is_limited = farm.connection_rate_limit or farm.session_rate_limit or frontend.session_rate_max
+        if is_limited and (farm.is_too_fast(self.loop.time()) or frontend.is_too_fast(self.loop.time())):
             if self.later is None:
                 self.later = self.loop.call_later(RATE_LOOK_S, self._look_again)
             return False
@@ -123,7 +130,9 @@ class Doors(Gate):
     def _close_full(self, frontend: Frontend) -> None:
         everywhere = self.farm.connections_cur >= self.farm.maxconn or self.later is not None
         for listener in self.listeners:
-            if everywhere or listener.route.frontend is frontend:
+            if everywhere or (
+                listener.route.frontend is frontend and (listener.is_full() or not self._has_room(frontend, None))
+            ):
                 listener.close()
 
     def let_in(self) -> None:
@@ -132,14 +141,14 @@ class Doors(Gate):
         for client in self.waiting:
             if client.is_gone:
                 continue
-            if self._has_room(client.route.frontend):
+            if self._has_room(client.route.frontend, client.listener):
                 self._count(client)
                 client.admitted()
             else:
                 still.append(client)
         self.waiting = still
         for listener in [] if self.is_closed else self.listeners:
-            if not listener.wants_open and self._has_room(listener.route.frontend):
+            if not listener.wants_open and self._has_room(listener.route.frontend, listener):
                 listener.open()
 
 
@@ -179,9 +188,9 @@ class Worker(Services):
         for frontend in farm.frontends:
             routes[frontend.name] = self._route(frontend, access_logs.get(frontend.name))
         for frontend_config, bind, sock in sockets:
-            self.doors.listeners.append(
-                Listener(routes[frontend_config.name], bind, sock, loop, self._make_client, self.complain)
-            )
+            route = routes[frontend_config.name]
+            number = 1 + sum(each.route is route for each in self.doors.listeners)
+            self.doors.listeners.append(Listener(route, bind, sock, loop, self._make_client, self.complain, number))
 
     async def start(self) -> None:
         """Begins to accept, to check and to watch the deadlines."""
@@ -198,17 +207,17 @@ class Worker(Services):
         self.doors.is_closed = True
         for listener in self.doors.listeners:
             for waiting in listener.drain():
-                task = self.loop.create_task(self._adopt(listener.route, waiting))
+                task = self.loop.create_task(self._adopt(listener, waiting))
                 self.adopting.add(task)
                 task.add_done_callback(self.adopting.discard)
         self.checks.stop()
         for client in list(self.doors.clients):
             client.close_if_idle()
 
-    async def _adopt(self, route: Route, accepted: socket.socket) -> None:
+    async def _adopt(self, listener: Listener, accepted: socket.socket) -> None:
         """Serves a connection that was taken from the backlog."""
         try:
-            await self.loop.connect_accepted_socket(lambda: self._make_client(route), accepted)
+            await self.loop.connect_accepted_socket(lambda: self._make_client(listener), accepted)
         except OSError:
             accepted.close()  # the client has left
 
@@ -249,9 +258,9 @@ class Worker(Services):
             for server in backend.servers:
                 server.pool.close()
 
-    def _make_client(self, route: Route) -> asyncio.Protocol:
+    def _make_client(self, listener: Listener) -> asyncio.Protocol:
         # uvloop calls a protocol's methods by name; a native class needs no base.
-        return cast(asyncio.Protocol, ClientSide(route, self, self.doors))
+        return cast(asyncio.Protocol, ClientSide(listener.route, self, self.doors, listener))
 
     def complain(self, text: str) -> None:
         """Tells the operator of a fault that is no proxy's."""
@@ -292,6 +301,8 @@ class Worker(Services):
             for backend in self.farm.backends:
                 for server in backend.servers:
                     server.pool.expire(now - server.pool_idle_s)
+            if self.pipes is not None:
+                self.pipes.purge()
             if self.counts_continuously:
                 self._count_so_far()
 

@@ -243,6 +243,19 @@ def test_hatop_takes_a_server_out_and_in(lab: Lab, require_peer: Callable[[str],
     os.close(inner)
 
 
+def test_check_haproxy_stats_of_nagios_tells_states(lab: Lab, require_peer: Callable[[str], str]) -> None:
+    words = [require_peer("check_haproxy_stats"), "-s", lab.path, "-p", "smalltalk"]
+    for state, status, told in (
+        ("ready", 0, "Check haproxy OK - checked proxies: smalltalk|"),
+        ("maint", 2, "Check haproxy CRITICAL - server: smalltalk:app2 is MAINT; |"),
+        ("drain", 2, "Check haproxy CRITICAL - server: smalltalk:app2 is DRAIN"),
+    ):
+        lab.say(f"set server smalltalk/app2 state {state}")
+        wait_until(lambda: "/" not in lab.status("app2"), "its check")
+        done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+        assert (done.returncode, done.stdout[: len(told)]) == (status, told)
+
+
 def test_a_list_of_commands_as_ansible_sends_it(lab: Lab) -> None:
     said = lab.say("get weight smalltalk/app2; disable server smalltalk/app2; shutdown sessions server smalltalk/app2")
     assert said == "1 (initial 1)\n\n\n\n"

@@ -4,7 +4,6 @@ Every command is sent to both on a connection of its own. Compared are the answe
 are in it), how the servers stand afterwards, and the event lines that it caused.
 """
 
-import json
 import re
 import socket
 from collections.abc import Iterator
@@ -12,9 +11,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
+from calm import calm
 from peers import require_peer
 from running import free_port, wait_until
 from sides import ScriptedServer, Side, side
@@ -90,6 +90,10 @@ class Told:
         ]
         return [[row.split(",")[place] for place in places] for row in rows]
 
+    def wait_for(self, text: str) -> None:
+        """Returns when a line with that text has come."""
+        wait_until(lambda: any(text in line for _, line in self.side.log.lines()), f"a line {text!r}")
+
     def events(self) -> list[tuple[str, str]]:
         """The lines since the last call."""
         lines = self.side.log.lines()[self.read :]
@@ -120,7 +124,8 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Told, Told]
                 "first checks",
                 tells=lambda each=each: repr(each.states()),  # type: ignore[misc]
             )
-            each.read = len(each.side.log.lines())
+            each.wait_for("Server shop/s4 is DOWN")
+            each.events()
         yield told[0], told[1]
 
 
@@ -272,6 +277,8 @@ def test_changes_and_refusals_are_haproxys(both: tuple[Told, Told]) -> None:
         for row, haproxys_row in zip(own_states, haproxys_states, strict=True):
             if row != haproxys_row:
                 wrong.append(f"{text}: our row {row}, haproxy's {haproxys_row}")
+    for each in both:
+        each.wait_for("Proxy door stopped")  # nothing behind that is told
     own_events, haproxys_events = ours.events(), theirs.events()
     for event, haproxys_event in zip_longest(own_events, haproxys_events):
         if event != haproxys_event:
@@ -326,6 +333,10 @@ QUESTIONS: Final = (
     ("show peers", "user"),
     ("show peers x", "user"),
     ("show cache", "user"),
+    ("show events nosuch", "user"),
+    ("show events nosuch", "operator"),
+    ("show tasks", "user"),
+    ("show startup-logs", "user"),
     ("show resolvers x", "user"),
     ("show startup-logs", "operator"),
     ("add acl", "admin"),
@@ -362,67 +373,11 @@ QUESTIONS: Final = (
     ("help help", "user"),
 )
 # Volatile figures, by the names of their columns and lines.
-VOLATILE: Final = frozenset(
-    "pid Pid Uptime Uptime_sec Start_time_sec Name Version Release_date Build_info Ulimit-n Maxsock PoolAlloc_MB PoolUsed_MB "
-    "PoolAlloc_bytes PoolUsed_bytes Tasks Idle_pct CurrConns CumConns CumReq ConnRate SessRate MaxConnRate MaxSessRate "
-    "TotalBytesOut BytesOutRate Jobs Listeners Run_queue Maxpipes lastchg downtime check_duration check_status status "
-    "need_conn_est last_chk check_health check_desc chkfail chkdown Unstoppable_Jobs "
-    "h1_total_streams h1_bytes_out rate req_rate conn_rate".split()
-)
-
-
-def _calm(text: str) -> str:
-    """The answer without what depends on the moment and on whose program it is."""
-    if text.startswith('{"$schema"'):
-        return json.dumps(json.loads(text))
-    if text.startswith(("[{", "[[")):
-        return json.dumps(_calm_json(json.loads(text)))
-    lines = text.split("\n")
-    names: list[str] = []
-    for number, line in enumerate(lines):
-        if line.startswith("# pxname"):
-            names = line.removeprefix("# ").split(",")
-        elif names and line.count(",") == len(names) - 1:
-            fields = zip(names, line.split(","), strict=True)
-            lines[number] = ",".join("*" if name in VOLATILE and value else value for name, value in fields)
-        else:
-            lines[number] = _calm_line(line)
-    return "\n".join(lines)
-
-
-def _calm_line(line: str) -> str:
-    typed = re.fullmatch(r"([FBS]\.\d+\.\d+\.)?(\d+)\.([^.]+)\.1:(\w+:\w+):(.*?)(:\".*\")?", line)
-    if typed is not None:
-        value = "*" if typed[3].replace(" ", "_") in VOLATILE else typed[5]
-        return f"{typed[1] or ''}{typed[2]}.{typed[3]}:{typed[4]}:{value}{typed[6] or ''}"
-    plain = re.fullmatch(r"([A-Z][A-Za-z_ -]*): ([^:]*|\d+d.*?)(:\".*\")?", line)
-    if plain is not None and plain[1].replace(" ", "_") in VOLATILE:
-        return f"{plain[1]}: *{plain[3] or ''}"
-    state = line.split(" ")
-    if len(state) == 25 and state[0].isdigit():
-        for place in (9, 10, 11, 12, 13):  # since when, and what the last check said
-            state[place] = "*"
-        return " ".join(state)
-    conn = line.split(" ")
-    if len(conn) == 14 and "/" in conn[0]:
-        conn[7] = conn[8] = "*"  # HAProxy counts its checks among the connections
-        return " ".join(conn)
-    return line
-
-
-def _calm_json(item: Any) -> Any:
-    if isinstance(item, list):
-        return [_calm_json(each) for each in item]
-    if item["field"]["name"].replace(" ", "_") in VOLATILE:
-        item["value"]["value"] = "*"
-    return item
-
-
 def test_questions_are_answered_as_haproxy_answers_them(both: tuple[Told, Told]) -> None:
     ours, theirs = both
     wrong: list[str] = []
     for text, level in QUESTIONS:
-        own, haproxys = _calm(ours.say(text, level)), _calm(theirs.say(text, level))
+        own, haproxys = calm(ours.say(text, level)), calm(theirs.say(text, level))
         for line, haproxys_line in zip_longest(own.split("\n"), haproxys.split("\n")):
             if line != haproxys_line:
                 wrong.append(f"{text} ({level}): we say {line!r}, haproxy {haproxys_line!r}")
@@ -450,3 +405,45 @@ def test_a_request_that_is_none_is_shown_alike(both: tuple[Told, Told]) -> None:
         )
         told.append(said)
     assert told[0] == told[1]
+
+
+RESET: Final = b"\1\0\0\0\0\0\0\0"
+# What comes on a connection that never becomes a request, and how it ends.
+NO_REQUESTS: Final = (
+    (b"", "fin"),
+    (b"", "reset"),
+    (b"GET / HT", "fin"),
+    (b"GET / HT", "reset"),
+    (b"GET\0 / HTTP/1.1\r\n\r\n", "open"),
+)
+COUNTED: Final = ("stot", "conn_tot", "ereq", "req_tot", "hrsp_4xx", "hrsp_other", "bin", "bout", "dreq", "intercepted")
+
+
+def _figures(told: Told) -> dict[str, int]:
+    header, row = told.say("show stat front 1 -1").strip().split("\n")
+    fields = dict(zip(header.removeprefix("# ").split(","), row.split(","), strict=True))
+    return {name: int(fields[name]) for name in COUNTED}
+
+
+def _come_and_go(port: int, octets: bytes, end: str) -> None:
+    with socket.create_connection(("127.0.0.1", port), 5.0) as client:
+        client.sendall(octets)
+        if end == "reset":
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            return
+        if end == "fin":
+            client.shutdown(socket.SHUT_WR)
+        while client.recv(65536):
+            pass
+
+
+@pytest.mark.parametrize(("octets", "end"), NO_REQUESTS)
+def test_what_never_became_a_request_is_counted_alike(both: tuple[Told, Told], octets: bytes, end: str) -> None:
+    grown: list[dict[str, int]] = []
+    for each in both:
+        before = _figures(each)
+        _come_and_go(each.side.ports["front"], octets, end)
+        wait_until(lambda each=each, before=before: _figures(each)["ereq"] > before["ereq"], "a count")  # type: ignore[misc]
+        grown.append({name: value - before[name] for name, value in _figures(each).items()})
+    assert grown[0] == grown[1]
+    assert grown[0]["req_tot"] == grown[0]["ereq"] == grown[0]["hrsp_4xx"] == 1

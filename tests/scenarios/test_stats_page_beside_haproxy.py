@@ -276,6 +276,8 @@ def test_the_log_tells_of_them_alike(peers: tuple[Side, Side]) -> None:
     )  # fmt: skip
     seen = []
     for peer in peers:
+        ask(peer, "app", "/the-last-one-before")
+        peer.log.wait_for("/the-last-one-before")
         before = len(peer.log.datagrams)
         for section, path, method, headers in requests:
             ask(peer, section, path, method, **headers)

@@ -5,6 +5,7 @@ from typing import Final
 
 import pytest
 from observed import NOW, observed
+from records import server_record
 from spoken import ask, heard
 
 from balancer.admin.conversation import LINE_OCTETS_MAX, Conversation, split_commands
@@ -260,3 +261,15 @@ def test_sockets_are_listed_with_their_levels() -> None:
     info = observed()
     info = replace(info, config=replace(info.config, process=replace(info.config.process, stats_sockets=sockets)))
     assert ask(b"show cli sockets\n", info) == b"# socket lvl processes\nunix@/run/a.sock admin all\n\n"
+
+
+def test_a_large_listing_is_made_part_by_part() -> None:
+    info = observed(*[server_record(f"s{number}", number=number) for number in range(1, 201)])
+    conversation = Conversation(info, "admin", 10.0)
+    assert conversation.hear(b"show stat json\n")
+    parts: list[bytes] = []
+    while (part := conversation.answer()) is not None:
+        parts.append(part)
+    assert len(parts) > 200
+    assert max(len(part) for part in parts) < 20000
+    assert b"".join(parts) == ask(b"show stat json\n", info)

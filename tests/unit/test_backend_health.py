@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, cast
 
 import pytest
@@ -376,3 +377,16 @@ def test_what_a_server_is_told_of_itself() -> None:
     value = scene.checks.state_value(scene.backend(), server, 105.2)
     assert value.startswith(b"UP; ")
     assert value.endswith(b"weight=1/4; scur=0/0; qcur=0; throttle=50%")
+
+
+def test_spread_checks_come_a_little_early_or_late() -> None:
+    backend = backend_record(*images(1, inter_s=10.0))
+    config = model.Model(model.Global(spread_checks_percent=20), (frontend_record(),), (backend,), ("test.cfg",))
+    clock = Clock()
+    farm = Farm(config, 100, KeptEvents(), clock.now_s)
+    server = farm.backends[0].servers[0]
+    pauses = []
+    for chance in (0.0, 0.5, 1.0):
+        checks = Checks(farm, cast(asyncio.AbstractEventLoop, clock), KeptEvents(), partial(float, chance))
+        pauses.append(checks.pause_s(server))
+    assert pauses == [12.0, 10.0, 8.0]

@@ -178,3 +178,15 @@ def test_old_ones_expire_and_a_dead_servers_pool_is_emptied() -> None:
     assert [connection.closed_count for connection in connections] == [1, 1, 1, 1]
     assert not any(connection.is_pooled for connection in connections)
     assert pool.take() is None
+
+
+def test_a_pool_of_no_room_and_a_connection_used_often_enough_keep_nothing() -> None:
+    pool, connection = Pool(0), FakeConnection()
+    pool.give(connection, 0.0)
+    assert (connection.closed_count, connection.is_pooled, pool.idle) == (1, False, [])
+    pool = Pool(4, reuse_max=2)
+    for uses, closed in ((1, 0), (2, 0), (3, 1)):
+        connection = FakeConnection()
+        connection.use_count = uses
+        pool.give(connection, 0.0)
+        assert connection.closed_count == closed

@@ -89,6 +89,14 @@ def test_an_errorfile_with_length_keeps_the_connection() -> None:
     assert page_from_file(503, raw.replace(b"HTTP/1.1", b"HTTP/1.0")).always_closes
 
 
+def test_a_page_that_closes_says_so_unless_it_is_of_old() -> None:
+    raw = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
+    assert page_from_file(503, raw).keeps == raw
+    assert page_from_file(503, raw).closes == raw[:-2] + b"connection: close\r\n\r\n"
+    for old in (raw.replace(b"1.1", b"1.0"), raw[:-2] + b"Connection: close\r\n\r\n"):
+        assert page_from_file(503, old).closes == old
+
+
 def test_an_errorfile_with_bare_line_feeds_has_its_body_apart() -> None:
     page = page_from_file(502, b"HTTP/1.1 502 Oops\nContent-Length: 3\n\na\n\n")
     assert page.body == b"a\n\n"

@@ -3,6 +3,8 @@
 import os
 import socket
 import stat
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -162,3 +164,19 @@ def test_a_stats_socket_that_cannot_be_made_is_told_as_haproxy_does(tmp_path: Pa
     assert refused.value.texts == [text]
     with pytest.raises(sockets.BindError, match="path is longer than"):
         sockets.open_stats_socket(stats(tmp_path / ("x" * 108)))
+
+
+def test_a_stats_socket_may_be_an_address_or_what_was_inherited() -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        by_address = replace(stats(Path("")), path="", host="127.0.0.1", port=port)
+        with pytest.raises(sockets.BindError, match=rf"cannot bind socket .* \[ipv4@127\.0\.0\.1:{port}\]"):
+            sockets.open_stats_socket(by_address)
+        by_number = replace(stats(Path("")), path="", descriptor=taken.fileno())
+        with sockets.open_stats_socket(by_number) as inherited:
+            assert inherited.getsockname() == taken.getsockname()
+            assert inherited.fileno() != taken.fileno()
+        with pytest.raises(sockets.BindError, match=r"\[fd@9999\]"):
+            sockets.open_stats_socket(replace(by_number, descriptor=9999))
+    with sockets.open_stats_socket(by_address) as listening, socket.create_connection(("127.0.0.1", port), 5.0):
+        listening.accept()[0].close()

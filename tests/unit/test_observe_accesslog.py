@@ -11,7 +11,18 @@ from recorded import HTTPLOG, http_log_lines
 from records import ORIGIN, frontend_record
 
 from balancer import model
-from balancer.observe.accesslog import Calendar, ConnectLog, HttpLog, access_log, escaped
+from balancer.observe.accesslog import (
+    QUOTED,
+    SLASHED,
+    SLASHED_PLUS,
+    SPACED,
+    Calendar,
+    ConnectLog,
+    HttpLog,
+    access_log,
+    escaped,
+    number,
+)
 from balancer.observe.syslog import Syslog
 from balancer.proxy.record import Record
 
@@ -169,3 +180,11 @@ def test_without_a_target_or_a_format_no_line_is_made(received: Received) -> Non
     assert access_log(targets, frontend_record(logs=(received.target,), log_format="none")) is None
     assert isinstance(access_log(targets, frontend_record(logs=(received.target,), log_format="connect")), ConnectLog)
     targets.close()
+
+
+@pytest.mark.parametrize("value", [-1, 0, 9, 10, 999, 1000, 1001, 123456789012])
+def test_a_number_reads_alike_from_the_table_and_beside_it(value: int) -> None:
+    assert number(value, SLASHED) == b"%d/" % value
+    assert number(value, SLASHED_PLUS) == b"%d/+" % value
+    assert number(value, SPACED) == b"%d " % value
+    assert number(value, QUOTED) == b'%d "' % value

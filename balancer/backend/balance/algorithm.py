@@ -12,6 +12,8 @@ class Algorithm:
     """One group of servers in the order of one algorithm."""
 
     def __init__(self) -> None:
+        # Whether all its servers are taken for full while anybody waits for any of them.
+        self.waits_in_line: bool = False
         # Whether it takes turns, so that a visitor who is bound to nobody may be sent to the next server at once.
         self.takes_turns: bool = False
         # Whether it wants `load_changed`.

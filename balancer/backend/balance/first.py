@@ -10,6 +10,7 @@ class First(Algorithm):
 
     def __init__(self, servers: list[Server]) -> None:
         super().__init__()
+        self.waits_in_line = True
         self.by_id: list[Server] = sorted(servers, key=server_id)
 
     def next(self, visit: Visit) -> Server | None:

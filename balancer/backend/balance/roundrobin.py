@@ -50,6 +50,7 @@ class RoundRobin(Algorithm):
     def __init__(self, servers: list[Server]) -> None:
         super().__init__()
         self.takes_turns = True
+        self.waits_in_line = True
         self.turns: list[Turn] = [Turn(server, order) for order, server in enumerate(servers)]
         self.by_server: dict[int, Turn] = {turn.server.number: turn for turn in self.turns}
         self.arrivals: int = 0

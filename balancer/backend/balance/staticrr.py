@@ -16,6 +16,7 @@ class StaticRoundRobin(Algorithm):
     def __init__(self, places: ServerMap) -> None:
         super().__init__()
         self.takes_turns = True
+        self.waits_in_line = True
         self.is_static = True
         self.map = places
         self.turn: int = 0  # may stand behind the last place, and goes on there if the map grows

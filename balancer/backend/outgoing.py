@@ -1,0 +1,66 @@
+"""A socket to connect to a server with, as its `source` and its backend's words about the kernel want it."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import struct
+from typing import Final
+
+from balancer import model
+
+# Linux: the port is chosen when the connection is made, so that one address serves more than 28,000 of them (ip(7)).
+IP_BIND_ADDRESS_NO_PORT: Final = 24
+# SO_LINGER: a close resets.
+NO_LINGER: Final = struct.pack("ii", 1, 0)
+
+
+def open_socket(config: model.Server, is_ipv6: bool) -> socket.socket:
+    """A non-blocking TCP socket, not connected yet. Raises OSError where the source cannot be had."""
+    family = socket.AF_INET6 if is_ipv6 else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    try:
+        if config.asks_kernel:
+            _prepare(made, config, is_ipv6)
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+def say_goodbye(transport: asyncio.Transport) -> None:
+    """`option nolinger`: the end of what was said goes out before the close that resets, where all of it has left already."""
+    if transport.get_write_buffer_size() == 0:
+        with socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as twin, contextlib.suppress(OSError):
+            twin.shutdown(socket.SHUT_WR)
+
+
+def keep_alive(connection: socket.socket, config: model.KeepAlive) -> None:
+    """Probes of the kernel's on one TCP socket (tcp(7))."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for number, value in (
+        (socket.TCP_KEEPCNT, config.count),
+        (socket.TCP_KEEPIDLE, config.idle_s),
+        (socket.TCP_KEEPINTVL, config.interval_s),
+    ):
+        if value:
+            connection.setsockopt(socket.IPPROTO_TCP, number, value)
+
+
+def _prepare(made: socket.socket, config: model.Server, is_ipv6: bool) -> None:
+    if config.keep_alive is not None:
+        keep_alive(made, config.keep_alive)
+    if config.resets_at_close:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+    if config.acknowledges_with_request:
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+    source = config.source
+    if source is None:
+        return
+    if source.interface:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, os.fsencode(source.interface) + b"\0")
+    if source.is_ipv6 == is_ipv6 and (source.host or source.port):
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if not source.port:
+            made.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+        made.bind((source.host, source.port))
