@@ -80,6 +80,14 @@ class KeepAlive:
 
 
 @dataclass(frozen=True)
+class KernelBuffers:
+    """What the kernel may hold of a connection's octets, each way. 0: as the system does it."""
+
+    send_octets: int = 0
+    receive_octets: int = 0
+
+
+@dataclass(frozen=True)
 class Source:
     """Where a connect to a server begins. `host` "": any address; `port` 0: any port."""
 
@@ -241,6 +249,7 @@ class Server:
     track: str = ""  # "backend/server", whose state it shares
     source: Source | None = None
     keep_alive: KeepAlive | None = None
+    buffers: KernelBuffers | None = None
     resets_at_close: bool = False  # `option nolinger`
     acknowledges_with_request: bool = False  # `option tcp-smart-connect`
     minconn: int = 0  # what `maxconn` shrinks to while the backend has little to do; 0: it does not
@@ -252,7 +261,11 @@ class Server:
     def asks_kernel(self) -> bool:
         """Whether a socket to it is to be prepared at all."""
         return (
-            self.source is not None or self.keep_alive is not None or self.resets_at_close or self.acknowledges_with_request
+            self.source is not None
+            or self.keep_alive is not None
+            or self.buffers is not None
+            or self.resets_at_close
+            or self.acknowledges_with_request
         )
 
 
@@ -340,6 +353,7 @@ class Frontend:
     contstats: bool = False
     backlog: int = 0  # for binds that give none; 0: as maxconn
     keep_alive: KeepAlive | None = None
+    buffers: KernelBuffers | None = None
     resets_at_close: bool = False  # `option nolinger`
     delays_acknowledgement: bool = False  # `option tcp-smart-accept`
     session_rate_max: int = 0  # `rate-limit sessions`; 0: no limit
@@ -454,6 +468,10 @@ class Global:
     maxrewrite: int = 1024  # octets of it that no head may use, half at most
     maxhdr: int = 101  # lines of a head, the start line counted
     maxpipes: int = 0  # 0: a quarter of maxconn
+    client_send_octets: int = 0  # of the kernel's buffers, as the three that follow; 0: as the system does it
+    client_receive_octets: int = 0
+    server_send_octets: int = 0
+    server_receive_octets: int = 0
     pipe_octets: int = 0  # 0: one mebibyte
     splices: bool = True
     node: str = ""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from balancer import model
-from balancer.backend.outgoing import NO_LINGER, keep_alive
+from balancer.backend.outgoing import NO_LINGER, bound_buffers, keep_alive
 
 # The kernel's own bound is net.core.somaxconn; more is cut by it.
 BACKLOG_MAX: Final = 65535
@@ -96,6 +96,8 @@ def _prepare(listener: Listener) -> None:
     bound, options, frontend = listener.socket, listener.bind.options, listener.frontend
     if frontend.resets_at_close:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+    if frontend.buffers is not None:
+        bound_buffers(bound, frontend.buffers)
     if bound.family == socket.AF_UNIX:
         return
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

@@ -47,9 +47,19 @@ def keep_alive(connection: socket.socket, config: model.KeepAlive) -> None:
             connection.setsockopt(socket.IPPROTO_TCP, number, value)
 
 
+def bound_buffers(connection: socket.socket, buffers: model.KernelBuffers) -> None:
+    """What the kernel may hold of a socket's octets. It counts its own costs, too, and doubles each figure (socket(7))."""
+    if buffers.send_octets:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffers.send_octets)
+    if buffers.receive_octets:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffers.receive_octets)
+
+
 def _prepare(made: socket.socket, config: model.Server, is_ipv6: bool) -> None:
     if config.keep_alive is not None:
         keep_alive(made, config.keep_alive)
+    if config.buffers is not None:
+        bound_buffers(made, config.buffers)
     if config.resets_at_close:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
     if config.acknowledges_with_request:

@@ -57,6 +57,10 @@ class GlobalDraft:
     maxrewrite: int = 1024
     maxhdr: int = 101
     maxpipes: int = 0
+    client_send_octets: int = 0  # of the kernel's buffers, as the three that follow; 0: as the system does it
+    client_receive_octets: int = 0
+    server_send_octets: int = 0
+    server_receive_octets: int = 0
     pipe_octets: int = 0
     splices: bool = True
     node: str = ""

@@ -22,6 +22,7 @@ THREADS_MAX: Final = 64
 BUFSIZE_MIN: Final = 1024
 BUFSIZE_MAX: Final = 256 * 1024 * 1024 - 1  # HAProxy: below 256 MB
 HEADERS_MAX: Final = 32767
+SOCKET_OCTETS_MAX: Final = 1 << 30
 STATS_MAXCONN_MAX: Final = 65535
 NODE: Final = re.compile(r"[A-Za-z0-9._-]+")
 SPREAD_PERCENT_MAX: Final = 50
@@ -214,6 +215,16 @@ GLOBAL_ROWS: Final[tuple[Keyword[GlobalDraft], ...]] = (
     ),
     works(
         "tune.pipesize", "G", "how many octets a pipe between two sockets may hold; 1048576", _number("pipe_octets", 0, 1 << 30)
+    ),
+    *(
+        works(
+            f"tune.{word}.{side}",
+            "G",
+            f"how many octets the kernel may hold {text} a {side}; as the system does it",
+            _number(f"{side}_{name}_octets", 0, SOCKET_OCTETS_MAX),
+        )
+        for side in ("client", "server")
+        for word, name, text in (("sndbuf", "send", "on their way to"), ("rcvbuf", "receive", "that come from"))
     ),
     works("nosplice", "G", "no body passes by splice(2), as `-dS`", _no_splice),
     *ENVIRONMENT_ROWS,

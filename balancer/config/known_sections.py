@@ -54,8 +54,7 @@ GLOBAL_KNOWN: Final[tuple[Keyword[Any], ...]] = rows(
         (
             NO_EFFECT,
             KERNEL,
-            "busy-polling fd-hard-limit no-memory-trimming noepoll noevports nogetaddrinfo nokqueue nopoll "
-            "noreuseport",
+            "busy-polling fd-hard-limit no-memory-trimming noepoll noevports nogetaddrinfo nokqueue nopoll noreuseport",
         ),
         (NO_EFFECT, NAMES_KEPT, "h1-case-adjust h1-case-adjust-file"),
         (NO_EFFECT, "states of servers are not kept over a restart", "server-state-base server-state-file"),
@@ -94,8 +93,8 @@ GLOBAL_KNOWN: Final[tuple[Keyword[Any], ...]] = rows(
             "tune.maxaccept tune.maxpollevents tune.pattern.cache-size tune.peers.max-updates-at-once "
             "tune.pool-high-fd-ratio tune.pool-low-fd-ratio tune.quic.frontend.conn-tx-buffers.limit "
             "tune.quic.frontend.max-idle-timeout tune.quic.frontend.max-streams-bidi tune.quic.retry-threshold "
-            "tune.rcvbuf.client tune.rcvbuf.server tune.recv_enough tune.runqueue-depth tune.sched.low-latency "
-            "tune.sndbuf.client tune.sndbuf.server tune.ssl.cachesize tune.ssl.capture-buffer-size "
+            "tune.recv_enough tune.runqueue-depth tune.sched.low-latency "
+            "tune.ssl.cachesize tune.ssl.capture-buffer-size "
             "tune.ssl.capture-cipherlist-size tune.ssl.default-dh-param tune.ssl.force-private-cache tune.ssl.hard-maxrecord "
             "tune.ssl.keylog tune.ssl.lifetime tune.ssl.maxrecord tune.ssl.ssl-ctx-cache-size tune.vars.check-max-size "
             "tune.vars.global-max-size tune.vars.proc-max-size tune.vars.reqres-max-size tune.vars.sess-max-size "

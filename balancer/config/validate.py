@@ -15,7 +15,7 @@ from balancer.config.httperrors import ErrorGroup, check_imports, own_pages
 from balancer.config.keywords import nearest, suggestion
 from balancer.config.statspage import check_page
 from balancer.config.tracking import check_tracking, full_name, remark_on_checks
-from balancer.model import Backend, Frontend, Global, LogTarget, Model, Server
+from balancer.model import Backend, Frontend, Global, KernelBuffers, LogTarget, Model, Server
 
 # HAProxy rounds 'tune.bufsize' up to this on 64-bit machines, and lets 'tune.maxrewrite' have half of it at most.
 BUFSIZE_STEP: Final = 16
@@ -221,11 +221,17 @@ def _frontend(process: GlobalDraft, proxy: ProxyDraft, errors: Mapping[str, Erro
         backlog=settings.backlog,
         session_rate_max=settings.session_rate_max,
         keep_alive=settings.client_probes if settings.probes_clients else None,
+        buffers=_buffers(process.client_send_octets, process.client_receive_octets),
         resets_at_close=settings.resets_at_close,
         delays_acknowledgement=settings.delays_acknowledgement,
         buffers_requests=settings.buffers_requests,
         stats_page=settings.stats_page,
     )
+
+
+def _buffers(send_octets: int, receive_octets: int) -> KernelBuffers | None:
+    """What `tune.sndbuf` and `tune.rcvbuf` say of one side; None where they say nothing."""
+    return KernelBuffers(send_octets, receive_octets) if send_octets or receive_octets else None
 
 
 def _splices(settings: Settings) -> frozenset[str]:
@@ -279,6 +285,7 @@ def _backend(process: GlobalDraft, proxy: ProxyDraft, errors: Mapping[str, Error
                 "minconn": line.options.minconn if line.options.minconn < line.options.maxconn else 0,
             },
             keep_alive=settings.server_probes if settings.probes_servers else None,
+            buffers=_buffers(process.server_send_octets, process.server_receive_octets),
             resets_at_close=settings.resets_at_close,
             acknowledges_with_request=settings.acknowledges_with_request,
         )

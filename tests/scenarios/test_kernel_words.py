@@ -35,6 +35,12 @@ defaults
     timeout server 10s
 """
 SIDES: Final = ("balancer", "haproxy")
+BUFFERS: Final = {
+    ("sndbuf", "client"): 20000,
+    ("rcvbuf", "client"): 22000,
+    ("sndbuf", "server"): 24000,
+    ("rcvbuf", "server"): 26000,
+}
 
 
 class Holder:
@@ -359,3 +365,21 @@ def test_a_listening_socket_has_the_options_that_its_line_asks_for(start: Start,
     wait_until(serves(("127.0.0.1", port)), "an answer", tells=site.program.text)
     shown = subprocess.run([require_peer("ss"), "-Hlnt", f"sport = :{port}"], capture_output=True, text=True, check=True).stdout
     assert shown.split()[2] == "77"
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_the_kernels_buffers_are_as_large_as_the_file_says(side: str, start: Start, require_peer: Callable[[str], str]) -> None:
+    port = free_port()
+    words = "\n    ".join(f"tune.{word}.{end} {octets}" for (word, end), octets in BUFFERS.items())
+    site = start(side, f"listen l\n    bind 127.0.0.1:{port}\n" + SERVER, process=words)
+    wait_until(serves(("127.0.0.1", port)), "an answer", tells=site.program.text)
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(b"GET /held HTTP/1.1\r\nHost: t\r\n\r\n")
+        wait_until(lambda: any(b"/held" in line for line in site.holder.lines), "the request at the server")
+        for end, rows in (("client", f"sport = :{port}"), ("server", f"dport = :{site.holder.port}")):
+            command = [require_peer("ss"), "-Htnm", "state", "established", rows]
+            shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            # The kernel doubles what it is told, for its own costs.
+            wanted = f"rb{2 * BUFFERS['rcvbuf', end]},", f"tb{2 * BUFFERS['sndbuf', end]},"
+            assert all(octets in shown for octets in wanted), (wanted, shown)
+        site.holder.released.set()

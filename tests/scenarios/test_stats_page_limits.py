@@ -12,6 +12,8 @@ SERVERS: Final = 300
 # As many answers as are under way at most (`admin.streaming`), and some more.
 ANSWERS_MAX: Final = 64
 READERS: Final = 70
+# What the kernel may take of an answer; left alone, it may grow to megabytes, and a reader who does not read is not noticed.
+SEND_BUFFER_OCTETS: Final = 65536
 # What a reader who does not read may cost, kernel's buffers aside.
 OCTETS_PER_READER: Final = 1 << 20
 
@@ -19,6 +21,7 @@ OCTETS_PER_READER: Final = 1 << 20
 def config(port: int) -> str:
     servers = "".join(f"    server s{number} 127.0.0.1:9 cookie c{number}\n" for number in range(SERVERS))
     return (
+        f"global\n    tune.sndbuf.client {SEND_BUFFER_OCTETS}\n"
         "defaults\n    mode http\n    timeout connect 1s\n    timeout client 20s\n    timeout server 20s\n"
         f"listen a\n    bind 127.0.0.1:{port}\n    monitor-uri /alive\n    stats uri /stats\n{servers}"
     )
