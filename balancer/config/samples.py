@@ -7,6 +7,8 @@ count of arguments is checked here, and what is refused says what is known.
 import re
 from typing import Final
 
+import regex
+
 from balancer.config.findings import Refusal
 from balancer.config.keywords import nearest, suggestion
 from balancer.config.samplewords import CONVERTERS, FETCHES, REFUSED_CONVERTERS
@@ -96,8 +98,8 @@ def _converter(text: str, call: Call, kind: str) -> str:
 def check_pattern(pattern: str, ignores_case: bool) -> None:
     """Refuses what is no regular expression."""
     try:
-        re.compile(pattern.encode("utf-8", "surrogateescape"), re.IGNORECASE if ignores_case else 0)
-    except (re.error, RecursionError, OverflowError) as error:
+        regex.compile(pattern.encode("utf-8", "surrogateescape"), regex.IGNORECASE if ignores_case else 0)
+    except (regex.error, RecursionError, OverflowError) as error:
         raise Refusal(f"regex '{pattern}' is invalid (error={error})") from error
 
 

@@ -9,11 +9,11 @@ import hashlib
 import re
 import time
 from collections.abc import Callable
-from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
 from balancer.backend.balance.hashes import avalanche, crc32, djb2, sdbm, wt6
+from balancer.proxy.patterns import compiled, substituted
 from balancer.proxy.scene import Scene
 from balancer.rulebook import Value
 
@@ -21,11 +21,8 @@ INTEGER_LOW: Final = -(2**63)
 INTEGER_HIGH: Final = 2**63 - 1
 WORD: Final = 2**64
 NUMBER: Final = re.compile(rb"[+-]?[0-9]+")
-# A subject is a part of a head and so within a buffer; what a pattern is run on is bounded again here.
-SUBJECT_OCTETS_MAX: Final = 16384
 JSON_ESCAPES: Final = {34: b'\\"', 92: b"\\\\", 47: b"\\/", 8: b"\\b", 12: b"\\f", 10: b"\\n", 13: b"\\r", 9: b"\\t"}
 UNRESERVED: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~")
-GROUP: Final = re.compile(rb"\\([0-9])")
 
 
 def text_of(value: Value) -> bytes:
@@ -63,35 +60,6 @@ def address_of(value: Value) -> IPv4Address | IPv6Address | None:
         except ValueError:
             return None
     return None
-
-
-@lru_cache(maxsize=1024)
-def compiled(pattern: bytes, ignores_case: bool) -> re.Pattern[bytes]:
-    """The regular expression, compiled once."""
-    return re.compile(pattern, re.IGNORECASE if ignores_case else 0)
-
-
-def substituted(pattern: re.Pattern[bytes], replacement: bytes, subject: bytes, count: int) -> bytes:
-    """What fits `pattern` replaced, `count` times at most (0: always); `\\1` stands for the first group."""
-
-    def one(found: re.Match[bytes]) -> bytes:
-        return expand(found, replacement)
-
-    return pattern.sub(one, subject[:SUBJECT_OCTETS_MAX], count)
-
-
-def expand(found: re.Match[bytes], replacement: bytes) -> bytes:
-    """`replacement` with the groups of what was found."""
-    parts: list[bytes] = []
-    last = 0
-    for group in GROUP.finditer(replacement):
-        parts.append(replacement[last : group.start()])
-        number = int(group.group(1))
-        if number <= found.re.groups:
-            parts.append(found.group(number) or b"")
-        last = group.end()
-    parts.append(replacement[last:])
-    return b"".join(parts)
 
 
 def _limited(number: int) -> int:

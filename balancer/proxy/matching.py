@@ -1,13 +1,14 @@
 """How conditions are decided: each value of a sample against each pattern, as HAProxy's ACLs do.
 
 Terms are asked from the left and no further than needed. A sample without a value fits nothing; a negated term is then true.
-Regular expressions see no more than a buffer of text.
+Regular expressions see no more than a buffer of text, and search for no longer than `patterns.SEARCH_S`.
 """
 
 from ipaddress import IPv4Address, IPv6Address
 
-from balancer.proxy.converters import SUBJECT_OCTETS_MAX, address_of, boolean_of, compiled, integer_of, text_of
+from balancer.proxy.converters import address_of, boolean_of, integer_of, text_of
 from balancer.proxy.fetches import values
+from balancer.proxy.patterns import compiled, search
 from balancer.proxy.scene import Scene
 from balancer.rulebook import Condition, Test, Value
 
@@ -75,9 +76,8 @@ def _in_networks(value: Value, test: Test) -> bool:
 def _text_fits(text: bytes, test: Test) -> bool:
     match = test.match
     if match == "reg":
-        subject = text[:SUBJECT_OCTETS_MAX]
         for pattern in test.octets:
-            if compiled(pattern, test.ignores_case).search(subject) is not None:
+            if search(compiled(pattern, test.ignores_case), text) is not None:
                 return True
         return False
     if test.ignores_case:

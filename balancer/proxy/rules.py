@@ -5,7 +5,6 @@ every head, so that what rules put together obeys the same grammar, and keeps th
 fails there is answered 500, and never sent.
 """
 
-import re
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final
 
@@ -15,13 +14,16 @@ from balancer.http.octets import CLASS, FIELD
 from balancer.http.reasons import reason_of
 from balancer.http.view import PROTECTED, View, split_elements
 from balancer.proxy import phase as phases
-from balancer.proxy.converters import SUBJECT_OCTETS_MAX, address_of, compiled, expand, integer_of
+from balancer.proxy.converters import address_of, integer_of
 from balancer.proxy.fetches import path_of, text, value_of
 from balancer.proxy.matching import holds
+from balancer.proxy.patterns import compiled, expand, search
 from balancer.proxy.scene import Scene
 from balancer.rulebook import Rule
 
 if TYPE_CHECKING:
+    import regex
+
     from balancer.proxy.exchange import Exchange
 
 # What a list of rules came to.
@@ -214,7 +216,7 @@ def _delete(view: View, rule: Rule) -> None:
         is_meant = (
             (own.startswith(wanted) if how == "beg" else own.endswith(wanted) if how == "end" else wanted in own)
             if how != "reg"
-            else compiled(rule.name.encode(), True).search(own.encode("latin-1")) is not None
+            else search(compiled(rule.name.encode(), True), own.encode("latin-1")) is not None
         )
         if is_meant and own != "host":
             view.remove(name)
@@ -236,14 +238,14 @@ def _replace(scene: Scene, view: View, rule: Rule) -> None:
         view.replace_all(rule.name, [_checked(value) for value in changed])
 
 
-def _element_replaced(pattern: re.Pattern[bytes], replacement: bytes, element: bytes) -> bytes:
+def _element_replaced(pattern: "regex.Pattern[bytes]", replacement: bytes, element: bytes) -> bytes:
     """An element that fits is replaced with the blanks around it; another stays as it is."""
     bare = element.strip(b" \t")
-    return element if pattern.search(bare[:SUBJECT_OCTETS_MAX]) is None else _replaced(pattern, replacement, bare)
+    return element if search(pattern, bare) is None else _replaced(pattern, replacement, bare)
 
 
-def _replaced(pattern: re.Pattern[bytes], replacement: bytes, value: bytes) -> bytes:
-    found = pattern.search(value[:SUBJECT_OCTETS_MAX])
+def _replaced(pattern: "regex.Pattern[bytes]", replacement: bytes, value: bytes) -> bytes:
+    found = search(pattern, value)
     return value if found is None else expand(found, replacement)
 
 
