@@ -224,18 +224,24 @@ def _serve(start: _Start, arguments: Arguments, messages: Messages, assemble: As
         start.starter.announce(os.getpid())
     _relieve_predecessors(arguments, [listener.socket for listener in start.listeners])
     _drop_privileges(start.config.process, arguments, messages)
+    status = loop.run_until_complete(_live(running, parts, start, messages))
+    parts.stats.close()
+    parts.log.close()
+    return status
+
+
+async def _live(running: service.Service, parts: Parts, start: _Start, messages: Messages) -> int:
+    """From the first connection to the end, in one run of the loop: uvloop loses a signal that comes between two."""
     running.install_signal_handlers()
-    loop.run_until_complete(_start_parts(parts, start))
+    await parts.traffic.start()
+    await parts.stats.start(start.stats)
     limits.rarely_collect()
     running.tell_ready()
     if start.starter is not None:
         start.starter.leave_terminal()
         messages.is_quiet = True
         start.starter.tell(0)
-    status = loop.run_until_complete(running.run())
-    parts.stats.close()
-    parts.log.close()
-    return status
+    return await running.run()
 
 
 async def _open_reserve(loop: asyncio.AbstractEventLoop) -> None:
@@ -245,11 +251,6 @@ async def _open_reserve(loop: asyncio.AbstractEventLoop) -> None:
     server = await loop.create_unix_server(asyncio.Protocol, sock=unnamed)
     server.close()
     await server.wait_closed()
-
-
-async def _start_parts(parts: Parts, start: _Start) -> None:
-    await parts.traffic.start()
-    await parts.stats.start(start.stats)
 
 
 def _drop_privileges(process: model.Global, arguments: Arguments, messages: Messages) -> None:

@@ -6,10 +6,14 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import pytest
 from program import Balancer, HeldServer, SyslogReceiver, ask, write_config
-from running import free_port, running, wait_until
+from running import BALANCER, free_port, running, wait_until
+
+STARTS: Final = 5
+PATIENCE_S: Final = 15.0
 
 CONFIG = """
 global
@@ -52,6 +56,18 @@ def test_sigterm_and_sigint_kill_at_once(tmp_path: Path, number: signal.Signals)
         assert balancer.ended() == -number
         client.join()
         assert answers == [b""]
+
+
+def test_a_signal_right_behind_the_first_answer_counts(tmp_path: Path) -> None:
+    for number in range(STARTS):
+        port = free_port()
+        path = write_config(tmp_path, config(port, process=f"stats socket {tmp_path}/admin.sock"))
+        with running([*BALANCER, "-db", "-f", str(path)], tmp_path / f"{number}.out") as balancer:
+            deadline_s = time.monotonic() + PATIENCE_S
+            while not ask(port):  # without a pause: what may get lost does so within milliseconds
+                assert time.monotonic() < deadline_s, balancer.text()
+            balancer.process.send_signal(signal.SIGUSR1)
+            assert balancer.process.wait(PATIENCE_S) == 0
 
 
 def test_sigint_kills_where_a_shell_had_set_it_to_be_ignored(tmp_path: Path) -> None:
