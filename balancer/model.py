@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
-from balancer.rulebook import Rules
+from balancer.rulebook import Condition, Rules
 
 # Syslog severities (RFC 5424 6.2.1), the numbers that HAProxy's level names stand for.
 EMERG: Final = 0
@@ -270,34 +270,12 @@ class Server:
 
 
 @dataclass(frozen=True)
-class StatsTerm:
-    """One term of a condition: whether the client's address lies in one of these networks; without any it
-    always does."""
-
-    networks: tuple[str, ...]
-    is_negated: bool
-
-
-@dataclass(frozen=True)
-class StatsCondition:
-    """Alternatives of terms that all have to hold; without any it always holds."""
-
-    alternatives: tuple[tuple[StatsTerm, ...], ...] = ()
-    is_negated: bool = False
-
-    @property
-    def rests_on_source(self) -> bool:
-        """Whether nothing but the client's address decides."""
-        return any(term.networks for terms in self.alternatives for term in terms)
-
-
-@dataclass(frozen=True)
 class StatsRule:
     """`stats admin` ("admin") or one `stats http-request` ("allow", "deny", "auth")."""
 
     action: str
     realm: str
-    condition: StatsCondition
+    condition: Condition | None
     origin: Origin
 
 
@@ -478,6 +456,7 @@ class Global:
     description: str = ""
     spread_checks_percent: int = 0  # by how much of its interval a check is early or late
     max_spread_checks_s: float = 0.0  # over how long the first checks are spread at most; 0.0: no limit
+    variables: dict[str, str] = field(default_factory=dict, compare=False)  # of the environment, as the file leaves it
 
 
 @dataclass(frozen=True)

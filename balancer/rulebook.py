@@ -90,6 +90,7 @@ class Rules:
     """All rules of one section, each list in the order of the file."""
 
     request: tuple[Rule, ...] = ()
+    redirects: tuple[Rule, ...] = ()  # `redirect` lines: behind those of `http-request` and the statistics page
     response: tuple[Rule, ...] = ()
     after: tuple[Rule, ...] = ()
     switches: tuple[Rule, ...] = ()  # use_backend

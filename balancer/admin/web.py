@@ -7,7 +7,6 @@ is streamed, bounded, timed and logged like any server's answer, and needs no pa
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
-from ipaddress import ip_network
 from typing import Final
 
 from aiohttp import web
@@ -19,7 +18,7 @@ from balancer.admin.streaming import Sender
 from balancer.backend.server import Server
 from balancer.observe import metrics
 from balancer.observe.info import ProcessInfo
-from balancer.proxy.local import ALLOW, AUTH, DENY, Condition, Door, DoorRule, Term
+from balancer.proxy.local import ALLOW, AUTH, DENY, Door, DoorRule
 from balancer.proxy.services import Service, Site
 
 SCOPES: Final = ("global", "frontend", "backend", "server")
@@ -110,17 +109,9 @@ def _enter(
     changes = PageService(Page(info, config, section, True), sender).answer
     services = [WebService("<STATS>", answer, loop) for answer in (shows, changes, refuses, asks)]
     door = Door(config.uri, *(service.server for service in services))
-    door.admin = [_condition(rule.condition) for rule in config.admin]
-    door.rules = [DoorRule(ACTIONS[rule.action], _condition(rule.condition)) for rule in config.rules]
+    door.admin = [rule.condition for rule in config.admin]
+    door.rules = [DoorRule(ACTIONS[rule.action], rule.condition) for rule in config.rules]
     site.enter(door, list(services), *names)
-
-
-def _condition(config: model.StatsCondition) -> Condition:
-    terms = [
-        [Term([ip_network(network) for network in term.networks], term.is_negated) for term in alternative]
-        for alternative in config.alternatives
-    ]
-    return Condition(terms, config.is_negated)
 
 
 async def _nameless(_request: web.Request, response: web.StreamResponse) -> None:

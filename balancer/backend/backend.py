@@ -34,6 +34,7 @@ class Request(Visit):
         super().__init__()
         self.server: Server | None = None  # whose slot it holds
         self.bound_to: Server | None = None  # whom a valid cookie named
+        self.is_forced: bool = False  # `force-persist`: even when that one is down
         self.last_server: Server | None = None  # with whom its client has a connection of its own, and should stay
         self.must_keep_server: bool = False  # ... because that carries its identity
         self.waits_for: Server | None = None  # in whose queue it stands, or found no more room
@@ -125,7 +126,7 @@ class Backend:
         if self.fitting:
             self.fit_slots()
         bound = request.bound_to
-        is_open = bound is not None and (bound.is_usable() or self.config.persist)
+        is_open = bound is not None and (bound.is_usable() or self.config.persist or request.is_forced)
         if bound is not None and request.avoid is not bound and is_open:
             outcome = self._take_or_wait(request, bound, now)
             if outcome != NO_ROOM or not self.config.redispatch_interval:

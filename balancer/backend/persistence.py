@@ -94,8 +94,11 @@ class Persistence:
     def _line(self, value: bytes) -> bytes:
         return b"set-cookie: %s=%s; path=/%s\r\n" % (self.name, value, self._attributes())
 
-    def judge(self, cookie_lines: list[bytes], wall_s: float = 0.0) -> Verdict:
-        """Finds the server that the request's Cookie field values name; `wall_s` is the time since 1970."""
+    def judge(self, cookie_lines: list[bytes], wall_s: float = 0.0, is_forced: bool = False) -> Verdict:
+        """Finds the server that the request's Cookie field values name; `wall_s` is the time since 1970.
+
+        `is_forced`: even one that is down, as `option persist` has it for all requests.
+        """
         letter: int = NONE
         dates: Dates | None = None
         for line in cookie_lines:
@@ -120,7 +123,7 @@ class Persistence:
                         letter = INVALID
                 elif server.is_usable():
                     return Verdict(server, VALID, dates)
-                elif self.is_forced:
+                elif self.is_forced or is_forced:
                     return Verdict(server, DOWN, dates)
                 else:
                     letter = DOWN

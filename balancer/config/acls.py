@@ -46,6 +46,7 @@ FILE_OCTETS_MAX: Final = 1 << 26
 
 def parse_acl(proxy: ProxyDraft, statement: Statement) -> None:
     """One `acl NAME FETCH .. PATTERN ..` line."""
+    refuse_anonymous(proxy, statement)
     words = statement.arguments
     if not words:
         raise Refusal("'acl' expects a name and a fetch method (got nothing)")
@@ -67,6 +68,12 @@ def parse_acl(proxy: ProxyDraft, statement: Statement) -> None:
             "what you intended, please add '--' to get rid of this warning. If you intended to match only for existence, "
             "please use '-m found'."
         )
+
+
+def refuse_anonymous(proxy: ProxyDraft, statement: Statement) -> None:
+    """Rules of a `defaults` section want it to have a name."""
+    if proxy.letter == "D" and not proxy.name:
+        raise Refusal(f"'{statement.keyword}' not allowed in anonymous 'defaults' section.")
 
 
 def parse_test(words: Sequence[str]) -> Test:
@@ -191,7 +198,10 @@ def parse_condition(proxy: ProxyDraft, statement: Statement, words: Sequence[str
     try:
         alternatives = _alternatives(proxy, list(words[1:]))
     except Refusal as refusal:
-        raise Refusal(f"error detected while parsing an '{statement.keyword}' condition : {refusal}") from refusal
+        what = (
+            f"a '{statement.keyword}' rule" if statement.keyword.startswith("stats ") else f"an '{statement.keyword}' condition"
+        )
+        raise Refusal(f"error detected while parsing {what} : {refusal}") from refusal
     return Condition(alternatives, words[0] == "unless")
 
 
@@ -227,6 +237,12 @@ def _alternatives(proxy: ProxyDraft, words: list[str]) -> tuple[tuple[Term, ...]
     return tuple(alternatives)
 
 
+def fetches_of(condition: Condition | None) -> set[str]:
+    """The names of the fetches that a condition asks."""
+    alternatives = condition.alternatives if condition is not None else ()
+    return {test.sample.fetch.name for terms in alternatives for term in terms for test in term.tests}
+
+
 def sides_of(condition: Condition | None) -> set[str]:
     """The sides on which the samples of a condition can be asked."""
     alternatives = condition.alternatives if condition is not None else ()
@@ -234,5 +250,5 @@ def sides_of(condition: Condition | None) -> set[str]:
 
 
 ACL_ROWS: Final[tuple[Keyword[ProxyDraft], ...]] = (
-    works("acl", "FLB", "`NAME FETCH [flags] PATTERN ...`: a named test for conditions (docs/rules.md)", parse_acl),
+    works("acl", "DFLB", "`NAME FETCH [flags] PATTERN ...`: a named test for conditions (docs/rules.md)", parse_acl),
 )

@@ -7,7 +7,7 @@ other.
 
 from dataclasses import dataclass, field
 
-from balancer.config.drafts import Settings
+from balancer.config.drafts import ProxyDraft, Settings
 from balancer.config.findings import Refusal
 from balancer.config.keywords import nearest, suggestion
 from balancer.config.names import NAME
@@ -21,14 +21,30 @@ class DefaultsSection:
     name: str
     origin: Origin
     settings: Settings
+    draft: ProxyDraft  # with the rules that stand in it
     is_named_by_any: bool = False
     is_last_for_any: bool = False
+    letter_of_rules: str = ""  # of the proxies that take its rules over
 
     def use(self, is_by_name: bool) -> bool:
         """Notes a use; True if the section is used in both ways."""
         self.is_named_by_any = self.is_named_by_any or is_by_name
         self.is_last_for_any = self.is_last_for_any or not is_by_name
         return self.is_named_by_any and self.is_last_for_any
+
+    def give_rules(self, proxy: ProxyDraft) -> None:
+        """The section's rules come before the proxy's own; they were read for one side of the traffic."""
+        if self.draft.rules() is None:
+            return
+        if proxy.letter in "LD":
+            raise Refusal(f"a {proxy.kind} section cannot inherit from a defaults section defining TCP/HTTP rules.")
+        if self.letter_of_rules not in ("", proxy.letter):
+            raise Refusal(
+                "frontends and backends cannot inherit from the same defaults section if it defines TCP/HTTP rules (defaults "
+                f"section at {self.origin})."
+            )
+        self.letter_of_rules = proxy.letter
+        proxy.rules_before = self.draft
 
     def mixed_use(self) -> str:
         """The text for a section that is used in both ways."""
@@ -45,9 +61,9 @@ class DefaultsSections:
 
     sections: list[DefaultsSection] = field(default_factory=list)
 
-    def declare(self, name: str, origin: Origin, settings: Settings) -> None:
+    def declare(self, name: str, origin: Origin, draft: ProxyDraft) -> None:
         """One more section."""
-        self.sections.append(DefaultsSection(name, origin, settings))
+        self.sections.append(DefaultsSection(name, origin, draft.settings, draft))
 
     def last(self) -> DefaultsSection | None:
         """The section that a proxy takes over which names none."""

@@ -262,6 +262,7 @@ class ProxyDraft:
     persist_rules: list[Rule] = field(default_factory=list)
     monitor_rules: list[Rule] = field(default_factory=list)
     use_servers: list[Reference] = field(default_factory=list)
+    rules_before: "ProxyDraft | None" = None  # the named `defaults` section whose rules come first
     own_timeouts: set[str] = field(default_factory=set)  # given in this section itself
     has_own_page: bool = False  # a word of `stats` stands in this section itself
     has_own_check: bool = False  # `option httpchk` or an `http-check` rule stands in this section itself
@@ -270,10 +271,15 @@ class ProxyDraft:
         """All rules of the section, None where it has none."""
         first = self.switches[0] if self.switches else None
         is_fixed = first is not None and first.condition is None and first.name != ""
+        before = self.rules_before
+        requests, responses, after = (
+            ((), (), ()) if before is None else (before.request_rules, before.response_rules, before.after_rules)
+        )
         found = Rules(
-            (*self.request_rules, *self.redirects),
-            tuple(self.response_rules),
-            tuple(self.after_rules),
+            (*requests, *self.request_rules),
+            tuple(self.redirects),
+            (*responses, *self.response_rules),
+            (*after, *self.after_rules),
             () if is_fixed else tuple(self.switches),
             tuple(self.server_rules),
             tuple(self.persist_rules),

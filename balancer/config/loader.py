@@ -157,13 +157,14 @@ class _Loader:
         name, rest = (words[0], words[1:]) if has_name else ("", words)
         # A new section begins with HAProxy's own defaults, whatever is wrong with its line.
         settings = Settings()
-        self._open_draft(line, name, settings)
+        draft = self._open_draft(line, name, settings)
         base = self._named_base("defaults", name, line, rest)
         if base is not None:
+            base.give_rules(draft)
             vars(settings).update(vars(base.settings))
             self._note_use(line, base, True)
         # Declared only now: a section that takes over from one of its own name means the one before.
-        self.defaults.declare(name, line.origin, settings)
+        self.defaults.declare(name, line.origin, draft)
 
     def _open_proxy(self, line: Line, words: tuple[str, ...]) -> None:
         kind, name, rest = line.words[0], words[0] if words else "", words[1:]
@@ -186,6 +187,7 @@ class _Loader:
         used = named or base
         if used is not None:
             self._note_use(line, used, named is not None)
+            used.give_rules(proxy)
 
     def _note_use(self, line: Line, used: DefaultsSection, is_by_name: bool) -> None:
         if used.use(is_by_name):

@@ -106,7 +106,6 @@ def parse_redirect(proxy: ProxyDraft, statement: Statement, arguments: Sequence[
                 raise Refusal(f"'redirect': unsupported HTTP code '{argument}' (must be one of 301, 302, 303, 307 or 308)")
             code = int(argument)
         elif word == "set-cookie":
-            cookie = _single_line(argument) + (b"; path=/;" if "=" in argument else b"=; path=/;")
             cookie = _single_line(argument) + b"; path=/;"
         elif word == "clear-cookie":
             cookie = _single_line(argument.partition("=")[0]) + b"=; path=/; Max-Age=0;"

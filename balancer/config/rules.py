@@ -7,7 +7,7 @@ no action here, is refused with what to do instead.
 from collections.abc import Sequence
 from typing import Final
 
-from balancer.config.acls import parse_condition, sides_of
+from balancer.config.acls import parse_condition, refuse_anonymous, sides_of
 from balancer.config.drafts import ProxyDraft, Reference
 from balancer.config.findings import Refusal
 from balancer.config.formats import parse_text
@@ -49,7 +49,12 @@ ACTIONS: Final[dict[str, tuple[str, str]]] = {
     "set-status": ("sa", "status"),
     "set-log-level": ("qs", "level"),
     "set-nice": ("qs", "nice"),
-    "strict-mode": ("qsa", "nice"),
+    "strict-mode": ("qsa", "switch"),
+}
+# The words that a shape of one choice may have.
+CHOICES: Final[dict[str, tuple[str, ...]]] = {
+    "level": ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug", "silent"),
+    "switch": ("on", "off"),
 }
 REFUSED: Final[dict[str, str]] = {
     "auth": "there are no user lists : let the web server in front ask for passwords",
@@ -81,6 +86,7 @@ LISTS: Final[dict[str, str]] = {"http-request": "q", "http-response": "s", "http
 
 def parse_rule(proxy: ProxyDraft, statement: Statement) -> None:
     """One line of the three lists."""
+    refuse_anonymous(proxy, statement)
     words = statement.arguments
     letter = LISTS[statement.keyword]
     action = words[0] if words else ""
@@ -145,13 +151,23 @@ def _plain_rule(proxy: ProxyDraft, statement: Statement, action: str, shape: str
     return Rule(
         action,
         condition,
-        name=taken.get("name", taken.get("level", "")),
+        name=taken.get("name", _one_of(action, taken)),
         pattern=taken.get("pattern", ""),
         value=parse_text(taken["text"]) if "text" in taken else (),
         sample=parse_sample(taken["sample"]) if "sample" in taken else None,
         status=_status(taken["status"]) if "status" in taken else 0,
         flags=flags,
     )
+
+
+def _one_of(action: str, taken: dict[str, str]) -> str:
+    """The word of an action that knows but some."""
+    for kind, words in CHOICES.items():
+        if kind in taken:
+            if taken[kind] not in words:
+                raise Refusal(f"'{action}' expects one of {', '.join(words)} (got '{taken[kind]}')")
+            return taken[kind]
+    return ""
 
 
 def _status(word: str) -> int:
@@ -263,9 +279,9 @@ def _needed(proxy: ProxyDraft, statement: Statement, words: Sequence[str]) -> Co
 
 
 RULE_ROWS: Final[tuple[Keyword[ProxyDraft], ...]] = (
-    works("http-request", "FLB", "a rule on requests (docs/rules.md)", parse_rule),
-    works("http-response", "FLB", "a rule on answers of servers (docs/rules.md)", parse_rule),
-    works("http-after-response", "FLB", "a rule on all answers (docs/rules.md)", parse_rule),
+    works("http-request", "DFLB", "a rule on requests (docs/rules.md)", parse_rule),
+    works("http-response", "DFLB", "a rule on answers of servers (docs/rules.md)", parse_rule),
+    works("http-after-response", "DFLB", "a rule on all answers (docs/rules.md)", parse_rule),
     works("redirect", "FLB", "`location|prefix|scheme TO [code N] [options] [if|unless ...]`", parse_redirect_line),
     works("use_backend", "FL", "`NAME [if|unless ...]`: the first that applies", parse_use_backend),
     works("use-server", "LB", "`NAME if|unless ...`: unless the cookie says another", parse_use_server),

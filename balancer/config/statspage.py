@@ -8,10 +8,10 @@ beside the traffic, is warned.
 from dataclasses import replace
 from typing import Final
 
+from balancer.config.acls import fetches_of, parse_condition
 from balancer.config.drafts import GlobalDraft, ProxyDraft
 from balancer.config.findings import Refusal, Report
 from balancer.config.keywords import Keyword, works
-from balancer.config.pageconditions import parse_condition
 from balancer.config.statement import Statement
 from balancer.model import StatsPage, StatsRule
 from balancer.units import UnitError, parse_time_s
@@ -100,7 +100,7 @@ def _admin(proxy: ProxyDraft, statement: Statement) -> None:
     words = statement.arguments
     if not words or words[0] not in ("if", "unless"):
         raise Refusal(ADMIN_EXPECTS)
-    rule = StatsRule("admin", "", parse_condition("stats admin", words), statement.origin)
+    rule = StatsRule("admin", "", parse_condition(proxy, statement, words), statement.origin)
     _change(proxy, admin=(*_page(proxy).admin, rule))
 
 
@@ -115,7 +115,7 @@ def _http_request(proxy: ProxyDraft, statement: Statement) -> None:
         if len(rest) < 2:
             raise Refusal("'stats http-request auth realm' expects a realm name (got nothing)")
         realm, rest = rest[1], rest[2:]
-    rule = StatsRule(action, realm, parse_condition("stats http-request", rest), statement.origin)
+    rule = StatsRule(action, realm, parse_condition(proxy, statement, rest), statement.origin)
     _change(proxy, rules=(*_page(proxy).rules, rule))
 
 
@@ -142,7 +142,7 @@ def check_page(process: GlobalDraft, proxy: ProxyDraft, report: Report) -> None:
             "forwards every path makes every client look local; give them a section and an address of their own.",
         )
     for rule in page.admin:
-        if rule.condition.rests_on_source and not page.users and not page.rules:
+        if fetches_of(rule.condition) == {"src"} and not page.users and not page.rules:
             report.warning(
                 rule.origin,
                 "'stats admin' rests on the client's address alone : a proxy on that address passes everybody's requests on; "

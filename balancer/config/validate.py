@@ -98,6 +98,7 @@ def _check_proxy(
         report.warning(proxy.origin, f"{proxy.label()} '{proxy.name}' has no 'bind' directive. {hint}")
     if proxy.is_backend():
         check_tracking(proxy, proxies, report)
+        _check_use_servers(proxy, report)
         remark_on_checks(proxy, report)
     _warn_of_timeouts(proxy, report)
     if proxy.is_frontend() and settings.log_format == "http" and not _logs(process, settings):
@@ -116,6 +117,18 @@ def _check_references(proxy: ProxyDraft, proxies: Sequence[ProxyDraft], report: 
             )
         elif reference.name == proxy.name and proxy.is_backend():
             report.alert(reference.origin, f"Proxy '{proxy.name}': loop detected for {reference.keyword}: '{reference.name}'.")
+
+
+def _check_use_servers(proxy: ProxyDraft, report: Report) -> None:
+    names = {server.name for server in proxy.servers}
+    for reference in proxy.use_servers:
+        if reference.name not in names:
+            near = suggestion(nearest(reference.name, names)) or "."
+            report.alert(
+                reference.origin,
+                f"{proxy.kind} '{proxy.name}' : unable to find server '{reference.name}' referenced in a 'use-server' rule"
+                f"{near}",
+            )
 
 
 def _warn_of_timeouts(proxy: ProxyDraft, report: Report) -> None:
@@ -170,6 +183,7 @@ def _check_servers(proxy: ProxyDraft, report: Report) -> None:
 def _global(process: GlobalDraft) -> Global:
     words = {name: value for name, value in vars(process).items() if name not in LOAD_ONLY}
     words["bufsize"] = -(-process.bufsize // BUFSIZE_STEP) * BUFSIZE_STEP
+    words["variables"] = process.environment.variables
     words["maxrewrite"] = min(process.maxrewrite, words["bufsize"] // 2)
     return Global(**words)
 

@@ -90,7 +90,7 @@ class HttpLog(AccessLog):
 
     def write(self, record: Record) -> None:
         """Formats one line and keeps it for the burst."""
-        self.syslog.keep(self.targets, model.ERR if record.is_raised else model.INFO, self.line(record))
+        self.syslog.keep(self.targets, record.severity, self.line(record))
 
     def line(self, record: Record) -> bytes:
         """The line without header and line end."""

@@ -352,7 +352,7 @@ class Answer:
         if backend is None or exchange.target is None or exchange.is_local:
             return
         persistence = backend.persistence
-        if persistence is None:
+        if persistence is None or (exchange.scene is not None and exchange.scene.ignores_cookie):
             return
         if head.has_own_cookie and persistence.preserve:
             return

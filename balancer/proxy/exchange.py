@@ -11,15 +11,16 @@ from balancer.backend import analysis
 from balancer.backend.backend import ASSIGNED, NO_ROOM, NO_SERVER, QUEUED, Backend
 from balancer.backend.persistence import DOWN, VALID
 from balancer.backend.server import Server
-from balancer.http.errors import READY, ErrorPage
+from balancer.http.errors import ErrorPage
 from balancer.http.head import RequestHead
 from balancer.proxy import ledger, patience, retry
 from balancer.proxy import phase as phases
 from balancer.proxy.answer import Answer
 from balancer.proxy.channels import ClientChannel, Connecting, ServerChannel
-from balancer.proxy.pages import send_page
+from balancer.proxy.pages import own_page, send_page
 from balancer.proxy.phase import Phase
 from balancer.proxy.route import REUSE_NEVER, Route
+from balancer.proxy.ruling import serves_for_backend, serves_itself
 from balancer.proxy.services import Services
 from balancer.proxy.splice import Splices, consider_upload
 from balancer.proxy.visitor import Visitor
@@ -82,12 +83,7 @@ class Exchange(Visitor):
                 self.reply = self.route.pages[503]
             self.finish(phases.LOCAL, now)
             return
-        service = self.route.own_service(self.client.client_host, self.head)
-        if service is not None:
-            counters.intercepted += 1
-            self.serve_locally(service, now)
-            return
-        if self.route.ruling is not None and not self.route.ruling.choose(self, now):
+        if serves_itself(self, now):
             return
         backend = self.route.backend
         if backend is None or backend.is_disabled:
@@ -97,16 +93,12 @@ class Exchange(Visitor):
         self.backend = backend
         backend.counters.session_begins(now)
         backend.counters.requests_total += 1
-        if self.route.ruling is not None and not self.route.ruling.admit(self, now):
+        if serves_for_backend(self, backend, now):
             return
-        if self.route.backend_doors:
-            service = self.route.service_of_backend(backend, self.client.client_host, self.head)
-            if service is not None:
-                self.serve_locally(service, now)
-                return
-        self.read_cookie(backend, self.begun_wall)
         if self.route.ruling is not None:
-            self.route.ruling.bind(self)
+            self.route.ruling.bind(self, backend)
+        else:
+            self.read_cookie(backend, self.begun_wall)
         if self.client.private is not None:
             self.remember_server(self.client.private, backend)
         held_max = self.services.limits.held_octets_max
@@ -466,7 +458,8 @@ class Exchange(Visitor):
                 self.backend.counters.session_ends()
             if not is_whole and (answer is None or not answer.has_begun):
                 status = ledger.own_status(self, cause, phase)
-                page = self.reply or (READY if self.is_monitored else self.route.pages.get(status))
+                page = own_page(self, status)
+                status = status if page is None else page.status
             octets = ledger.answered_octets(self, page)
             ledger.count(self, cause, phase, status, octets, had_slot, now)
             ledger.log(self, cause, phase, status, octets, now)

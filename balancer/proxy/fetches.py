@@ -27,6 +27,9 @@ Fetch = Callable[[Scene, Arguments], list[Value]]
 
 TRUE: Final[list[Value]] = [True]
 FALSE: Final[list[Value]] = [False]
+# The controls save the tab, and all other octets.
+CONTROLS: Final = frozenset((*range(9), *range(10, 32), 127))
+NO_CONTROLS: Final = bytes(octet for octet in range(256) if octet not in CONTROLS)
 MATCHES: Final = ("beg", "end", "sub", "dir", "dom", "len", "reg")
 
 
@@ -51,7 +54,7 @@ def value_of(scene: Scene, sample: Sample) -> Value | None:
 
 
 def text(scene: Scene, pieces: tuple[Piece, ...]) -> bytes:
-    """A text that rules make; what has no value leaves nothing."""
+    """A text for a message; what has no value leaves nothing, and a control in a value is percent encoded, as in HAProxy."""
     parts: list[bytes] = []
     for piece in pieces:
         if isinstance(piece, bytes):
@@ -59,8 +62,21 @@ def text(scene: Scene, pieces: tuple[Piece, ...]) -> bytes:
         else:
             value = value_of(scene, piece)
             if value is not None:
-                parts.append(text_of(value))
+                parts.append(without_controls(text_of(value)))
     return b"".join(parts)
+
+
+def raw_text(scene: Scene, pieces: tuple[Piece, ...]) -> bytes:
+    """A text as it is, for a variable."""
+    values_found = [piece if isinstance(piece, bytes) else value_of(scene, piece) for piece in pieces]
+    return b"".join([text_of(value) for value in values_found if value is not None])
+
+
+def without_controls(octets: bytes) -> bytes:
+    """Percent encodes what no field may hold; most values hold nothing of it."""
+    if not octets.translate(None, NO_CONTROLS):
+        return octets
+    return b"".join([b"%%%02X" % octet if octet in CONTROLS else bytes((octet,)) for octet in octets])
 
 
 def path_of(target: bytes) -> bytes:
@@ -361,8 +377,8 @@ def _variable(scene: Scene, arguments: Arguments) -> list[Value]:
     return [value]
 
 
-def _environment(_scene: Scene, arguments: Arguments) -> list[Value]:
-    value = os.environ.get(arguments[0])
+def _environment(scene: Scene, arguments: Arguments) -> list[Value]:
+    value = scene.exchange.services.environment.get(arguments[0])
     return [] if value is None else [os.fsencode(value)]
 
 

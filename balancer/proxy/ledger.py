@@ -8,6 +8,7 @@ from balancer.backend.persistence import DOWN, NO_LETTER, NONE, VALID
 from balancer.backend.server import Server
 from balancer.http.errors import ErrorPage
 from balancer.http.framing import CHUNKED
+from balancer.model import ERR
 from balancer.proxy import phase as phases
 from balancer.proxy.channels import ClientChannel
 from balancer.proxy.phase import Phase
@@ -164,7 +165,8 @@ def refused(
     if sink is None or (not octets and route.dontlognull):
         return
     record = Record()
-    record.is_raised = route.raises_errors
+    if route.raises_errors:
+        record.severity = ERR
     record.client_host = client.client_host or UNIX
     record.client_port = client.client_port
     record.bind_host = client.local_host
@@ -207,7 +209,10 @@ def log(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: int
     frontend = exchange.route.frontend
     farm = exchange.services.farm
     record = Record()
-    record.is_raised = route.raises_errors and not is_normal
+    if route.raises_errors and not is_normal:
+        record.severity = ERR
+    if exchange.scene is not None and exchange.scene.severity >= 0:
+        record.severity = exchange.scene.severity
     if not client.log_name:
         client.log_name = b"%s:%d [" % ((client.client_host or UNIX).encode(), client.client_port)
     record.client = client.log_name

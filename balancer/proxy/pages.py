@@ -2,10 +2,19 @@
 
 from typing import TYPE_CHECKING
 
-from balancer.http.errors import ErrorPage
+from balancer.http.errors import READY, ErrorPage
 
 if TYPE_CHECKING:
     from balancer.proxy.exchange import Exchange
+
+
+def own_page(exchange: "Exchange", status: int) -> ErrorPage | None:
+    """The page that is due: a rule's, the monitor's, or that of the status; as `http-after-response` leaves it."""
+    route = exchange.route
+    page = exchange.reply or (READY if exchange.is_monitored else route.pages.get(status))
+    if page is None or route.ruling is None:
+        return page
+    return route.ruling.dressed(exchange, page)
 
 
 def send_page(exchange: "Exchange", page: ErrorPage) -> None:

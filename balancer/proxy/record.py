@@ -6,6 +6,8 @@ the phase was not reached; `accepted_at` is wall clock, seconds since the epoch,
 
 from mypy_extensions import mypyc_attr
 
+from balancer.model import INFO
+
 
 class Record:
     """One request as it ended."""
@@ -39,7 +41,7 @@ class Record:
         self.srv_queue: int = 0
         self.be_queue: int = 0
         self.is_redispatched: bool = False
-        self.is_raised: bool = False  # logged at level err (`option log-separate-errors`)
+        self.severity: int = INFO
         self.request_line: bytes = b""
 
 

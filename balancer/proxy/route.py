@@ -1,6 +1,6 @@
 """What is fixed for every request of one frontend, worked out once from its words and those of its backend."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from balancer.backend.backend import Backend
 from balancer.backend.counters import Counters
@@ -13,6 +13,9 @@ from balancer.proxy.addresses import AddressLines
 from balancer.proxy.local import Door
 from balancer.proxy.record import AccessLog
 from balancer.proxy.ruling import Ruling
+
+if TYPE_CHECKING:
+    from balancer.proxy.exchange import Exchange
 
 # `http-reuse`: who may take a kept server connection. The absent word is as `always`, but what decision 9 says of it.
 REUSE_ALL: Final = 0
@@ -95,26 +98,30 @@ class Route:
             return server.pool.take()
         return server.pool.take(PROVEN_USES) if reuse == REUSE_AGGRESSIVE else None
 
-    def own_service(self, client_host: str, head: RequestHead) -> Server | None:
-        """What answers this request inside the process: the exporter, or the statistics page of this section."""
-        if self.service is not None:
-            target = head.target
-            query = target.find(b"?")
-            if (target if query < 0 else target[:query]) == self.service_path:
-                return self.service
-        if self.door is not None and self.door.takes(head.method, head.target):
-            return self._enter(self.door, client_host, self.frontend.counters)
-        return None
+    def exporter_of(self, head: RequestHead) -> Server | None:
+        """The exporter, where its path alone says that this request is for it."""
+        if self.service is None:
+            return None
+        target = head.target
+        query = target.find(b"?")
+        return self.service if (target if query < 0 else target[:query]) == self.service_path else None
 
-    def service_of_backend(self, backend: Backend, client_host: str, head: RequestHead) -> Server | None:
-        """The statistics page of the backend, where it has one that takes this request."""
-        door = self.backend_doors.get(backend.name)
+    def page_of(self, exchange: "Exchange") -> Server | None:
+        """The statistics page of this section, where it has one that takes this request."""
+        door, head = self.door, exchange.head
         if door is None or not door.takes(head.method, head.target):
             return None
-        return self._enter(door, client_host, backend.counters)
+        return self._enter(door, exchange, self.frontend.counters)
 
-    def _enter(self, door: Door, client_host: str, counters: Counters) -> Server:
-        service = door.service(client_host)
+    def page_of_backend(self, backend: Backend, exchange: "Exchange") -> Server | None:
+        """The statistics page of the backend, where it has one that takes this request."""
+        door, head = self.backend_doors.get(backend.name), exchange.head
+        if door is None or not door.takes(head.method, head.target):
+            return None
+        return self._enter(door, exchange, backend.counters)
+
+    def _enter(self, door: Door, exchange: "Exchange", counters: Counters) -> Server:
+        service = door.service(exchange)
         if service is door.refuses:
             counters.requests_denied += 1
             if counters is not self.frontend.counters:

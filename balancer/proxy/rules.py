@@ -15,10 +15,10 @@ from balancer.http.reasons import reason_of
 from balancer.http.view import PROTECTED, View, split_elements
 from balancer.proxy import phase as phases
 from balancer.proxy.converters import address_of, integer_of
-from balancer.proxy.fetches import path_of, text, value_of
+from balancer.proxy.fetches import path_of, raw_text, text, value_of
 from balancer.proxy.matching import holds
 from balancer.proxy.patterns import compiled, expand, search
-from balancer.proxy.scene import Scene
+from balancer.proxy.scene import Scene, scene_of
 from balancer.rulebook import Rule
 
 if TYPE_CHECKING:
@@ -33,19 +33,13 @@ FOUND: Final = b"Found"  # HAProxy's phrase for a redirect, and only there
 SERVED: Final = 2  # by a service of ours
 
 NO_BODY_STATUSES: Final = (204, 304)
+ENDING: Final = frozenset(["deny", "tarpit", "return", "redirect", "reject"])
+# By the words of `set-log-level`.
+LEVELS: Final = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
 
 
 class BadValue(Exception):
     """A rule made what no message may hold."""
-
-
-def scene_of(exchange: "Exchange") -> Scene:
-    """The scene of an exchange, made where there is none yet."""
-    scene = exchange.scene
-    if scene is None:
-        scene = Scene(exchange)
-        exchange.scene = scene
-    return scene
 
 
 def on_request(exchange: "Exchange", rules: tuple[Rule, ...], is_backend: bool, now: float) -> int:
@@ -60,10 +54,10 @@ def on_request(exchange: "Exchange", rules: tuple[Rule, ...], is_backend: bool, 
                 break
             if action == "use-service":
                 return SERVED
-            if action in ("deny", "tarpit", "return", "redirect", "reject"):
-                _answer(exchange, scene, rule, is_backend, now)
+            if action not in ENDING:
+                _change(scene, scene.request(), rule)
+            elif _answer(exchange, scene, rule, is_backend, now):
                 return ENDED
-            _change(scene, scene.request(), rule)
     except BadValue:
         _fail(exchange, now)
         return ENDED
@@ -108,10 +102,10 @@ def on_answer(exchange: "Exchange", rules: tuple[Rule, ...], head: ResponseHead,
                 continue
             if rule.action == "allow":
                 break
-            if rule.action in ("deny", "return", "redirect"):
-                _answer(exchange, scene, rule, is_backend, now)
+            if rule.action not in ENDING:
+                _change(scene, scene.answer(), rule)
+            elif _answer(exchange, scene, rule, is_backend, now):
                 return False
-            _change(scene, scene.answer(), rule)
     except BadValue:
         _fail(exchange, now)
         return False
@@ -176,6 +170,15 @@ def _checked(value: bytes) -> bytes:
 
 
 def _change(scene: Scene, view: View, rule: Rule) -> None:
+    """Applies a rule; behind `strict-mode off` what cannot be done is left undone."""
+    try:
+        _apply(scene, view, rule)
+    except BadValue:
+        if scene.is_strict:
+            raise
+
+
+def _apply(scene: Scene, view: View, rule: Rule) -> None:
     action = rule.action
     if action in ("set-header", "add-header"):
         value = _checked(text(scene, rule.value))
@@ -192,11 +195,14 @@ def _change(scene: Scene, view: View, rule: Rule) -> None:
             if value_set is not None:
                 scene.set_variable(rule.name, value_set)
         else:
-            scene.set_variable(rule.name, text(scene, rule.value) if action == "set-var-fmt" else None)
+            scene.set_variable(rule.name, raw_text(scene, rule.value) if action == "set-var-fmt" else None)
     elif action == "set-status":
         scene.status = rule.status
     elif action == "set-log-level":
         scene.is_silent = rule.name == "silent"
+        scene.severity = -1 if scene.is_silent else LEVELS.index(rule.name)
+    elif action == "strict-mode":
+        scene.is_strict = rule.name == "on"
     elif action in ("set-src", "set-dst", "set-src-port", "set-dst-port"):
         _set_address(scene, rule)
     elif action == "set-method":
@@ -299,7 +305,8 @@ def _set_target(scene: Scene, rule: Rule) -> None:
 # --- answers -----------------------------------------------------------------------------------------------------------------
 
 
-def _answer(exchange: "Exchange", scene: Scene, rule: Rule, is_backend: bool, now: float) -> None:
+def _answer(exchange: "Exchange", scene: Scene, rule: Rule, is_backend: bool, now: float) -> bool:
+    """Answers in the server's place; False where `redirect .. ignore-empty` has nowhere to lead."""
     action = rule.action
     is_response = scene.response is not None
     counted = [exchange.route.frontend.counters]
@@ -314,7 +321,7 @@ def _answer(exchange: "Exchange", scene: Scene, rule: Rule, is_backend: bool, no
     if action == "redirect":
         page = _redirect(scene, rule)
         if page is None:
-            return
+            return False
         exchange.reply = page
         exchange.finish(phases.LOCAL, now)
     elif action == "reject":
@@ -333,6 +340,7 @@ def _answer(exchange: "Exchange", scene: Scene, rule: Rule, is_backend: bool, no
             if action == "tarpit":
                 exchange.enter(phases.TARPIT)
             exchange.finish(phases.PROXY, now)
+    return True
 
 
 def _page(exchange: "Exchange", scene: Scene, rule: Rule) -> ErrorPage:
@@ -376,12 +384,40 @@ def _redirect(scene: Scene, rule: Rule) -> ErrorPage | None:
         if "drop-query" in rule.flags and "append-slash" in rule.flags and not path.endswith(b"/"):
             path += b"/"
         location = (b"" if made == b"/" else made) + path
+    if "ignore-empty" in rule.flags and not location:
+        return None
     fields = [(b"location", _checked(location))]
     if rule.octets:
         fields.append((b"set-cookie", rule.octets))
     if rule.status in (302, 303, 307):
         fields.append((b"cache-control", b"no-cache"))
     return local_page(rule.status, fields, b"", FOUND if rule.status == 302 else b"")
+
+
+def after_page(exchange: "Exchange", page: ErrorPage, sides: list[tuple[Rule, ...]]) -> ErrorPage:
+    """A page of ours with what rules on all answers change; BadValue where they make what no message may hold."""
+    head = ResponseHead(page.keeps, 0, len(page.keeps), exchange.services.limits.field_count_max + 100, b"", False)
+    if head.error:
+        return page  # an errorfile that is no message of HTTP/1 is sent as it is
+    scene = scene_of(exchange)
+    scene.set_answer(head)
+    view = scene.answer()
+    for rules in sides:
+        for rule in rules:
+            if holds(scene, rule.condition):
+                if rule.action == "allow":
+                    break
+                _change(scene, view, rule)
+    if not scene.is_answer_changed():
+        return page
+    names = {"content-length", "connection"}
+    fields = [
+        (name.encode("latin-1"), value.encode("latin-1")) for name, value in view.fields.items() if name.lower() not in names
+    ]
+    status = scene.status
+    made = local_page(status, fields, page.body, head.reason if status == page.status else reason_of(status))
+    made.always_closes = page.always_closes
+    return made
 
 
 def _fail(exchange: "Exchange", now: float) -> None:

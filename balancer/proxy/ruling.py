@@ -6,12 +6,16 @@ at each point. `use_backend` moves the exchange to the route of another backend,
 
 from typing import TYPE_CHECKING
 
+from balancer.backend.backend import Backend
 from balancer.backend.persistence import NONE
+from balancer.backend.server import Server
+from balancer.http.errors import ErrorPage
 from balancer.http.head import ResponseHead
 from balancer.proxy import phase as phases
 from balancer.proxy import rules
-from balancer.proxy.rules import ENDED, SERVED, first_that_holds, on_answer, on_request, settle_request, settled_answer
-from balancer.rulebook import Rules
+from balancer.proxy.rules import GOES_ON, SERVED, first_that_holds, on_answer, on_request, settle_request, settled_answer
+from balancer.proxy.scene import scene_of
+from balancer.rulebook import Rule, Rules
 
 if TYPE_CHECKING:
     from balancer.proxy.exchange import Exchange
@@ -20,14 +24,45 @@ if TYPE_CHECKING:
 EMPTY = Rules()
 
 
-def serve_inside(exchange: "Exchange", now: float) -> None:
-    """Gives the request to the exporter."""
+def serves_itself(exchange: "Exchange", now: float) -> bool:
+    """Whether the request goes no further than this process: the exporter, a rule of the frontend, its statistics page."""
+    route = exchange.route
+    service = route.exporter_of(exchange.head)
+    if service is None:
+        ruling = route.ruling
+        if ruling is not None:
+            return not ruling.choose(exchange, now)
+        service = route.page_of(exchange)
+        if service is None:
+            return False
+    _intercept(exchange, service, now)
+    return True
+
+
+def serves_for_backend(exchange: "Exchange", backend: Backend, now: float) -> bool:
+    """As `serves_itself` for the backend's rules and its page."""
+    route = exchange.route
+    if route.ruling is not None:
+        return not route.ruling.admit(exchange, backend, now)
+    service = route.page_of_backend(backend, exchange) if route.backend_doors else None
+    if service is None:
+        return False
+    exchange.serve_locally(service, now)
+    return True
+
+
+def _intercept(exchange: "Exchange", service: Server, now: float) -> None:
+    exchange.route.frontend.counters.intercepted += 1
+    exchange.serve_locally(service, now)
+
+
+def _export(exchange: "Exchange", now: float) -> None:
+    """Gives the request to the exporter, as a rule wants."""
     service = exchange.route.service
     if service is None:
         exchange.finish(phases.INTERNAL, now)
-        return
-    exchange.route.frontend.counters.intercepted += 1
-    exchange.serve_locally(service, now)
+    else:
+        _intercept(exchange, service, now)
 
 
 class Ruling:
@@ -46,12 +81,14 @@ class Ruling:
         return bool(self.frontend.monitor) and first_that_holds(exchange, self.frontend.monitor) != ""
 
     def choose(self, exchange: "Exchange", now: float) -> bool:
-        """The frontend's rules and the backend; False where the exchange goes no further."""
-        outcome = on_request(exchange, self.frontend.request, False, now)
-        if outcome == ENDED:
+        """The frontend's rules, its page, its redirects and the backend; False where the exchange goes no further."""
+        if not self._passes(exchange, self.frontend.request, False, now):
             return False
-        if outcome == SERVED:
-            serve_inside(exchange, now)
+        service = exchange.route.page_of(exchange)
+        if service is not None:
+            _intercept(exchange, service, now)
+            return False
+        if not self._passes(exchange, self.frontend.redirects, False, now):
             return False
         if self.frontend.switches:
             route = self.routes.get(rules.choose_backend(exchange, self.frontend.switches))
@@ -61,24 +98,33 @@ class Ruling:
             return settle_request(exchange, now)
         return True
 
-    def admit(self, exchange: "Exchange", now: float) -> bool:
-        """The backend's rules, and the changed head; False where the exchange goes no further."""
-        if self.backend.request:
-            outcome = on_request(exchange, self.backend.request, True, now)
-            if outcome == ENDED:
-                return False
-            if outcome == SERVED:
-                serve_inside(exchange, now)
-                return False
-        return settle_request(exchange, now)
+    def admit(self, exchange: "Exchange", backend: Backend, now: float) -> bool:
+        """The backend's rules and page, and the changed head; False where the exchange goes no further."""
+        if not self._passes(exchange, self.backend.request, True, now):
+            return False
+        service = exchange.route.page_of_backend(backend, exchange)
+        if service is not None:
+            exchange.serve_locally(service, now)
+            return False
+        return self._passes(exchange, self.backend.redirects, True, now) and settle_request(exchange, now)
 
-    def bind(self, exchange: "Exchange") -> None:
-        """`use-server`, and what becomes of the persistence cookie."""
-        backend = exchange.backend
-        if backend is None:
-            return
-        if self.backend.persistence and first_that_holds(exchange, self.backend.persistence) == "ignore-persist":
+    def _passes(self, exchange: "Exchange", rules: tuple[Rule, ...], is_backend: bool, now: float) -> bool:
+        """Runs a list of rules; False where one of them has answered."""
+        if not rules:
+            return True
+        outcome = on_request(exchange, rules, is_backend, now)
+        if outcome == SERVED:
+            _export(exchange, now)
+        return outcome == GOES_ON
+
+    def bind(self, exchange: "Exchange", backend: Backend) -> None:
+        """The persistence cookie, what the rules say of it, and `use-server`."""
+        verdict = first_that_holds(exchange, self.backend.persistence) if self.backend.persistence else ""
+        exchange.is_forced = verdict == "force-persist"
+        exchange.read_cookie(backend, exchange.begun_wall)
+        if verdict == "ignore-persist":
             exchange.bound_to = None
+            scene_of(exchange).ignores_cookie = True
             if exchange.cookie_letter:
                 exchange.cookie_letter = NONE
         if self.backend.servers and exchange.bound_to is None:
@@ -88,10 +134,23 @@ class Ruling:
 
     def answered(self, exchange: "Exchange", head: ResponseHead, now: float) -> ResponseHead | None:
         """The rules of both sides on an answer; None where the exchange has ended."""
-        for side, is_backend in ((self.backend, True), (self.frontend, False)):
+        is_page = exchange.is_local and exchange.target is not exchange.route.service
+        for side, is_backend in () if is_page else ((self.backend, True), (self.frontend, False)):
             if side.response and not on_answer(exchange, side.response, head, is_backend, now):
                 return None
         for side, is_backend in ((self.backend, True), (self.frontend, False)):
+            if is_backend and exchange.backend is None:
+                continue
             if side.after and not on_answer(exchange, side.after, head, is_backend, now):
                 return None
         return settled_answer(exchange, head, now)
+
+    def dressed(self, exchange: "Exchange", page: ErrorPage) -> ErrorPage:
+        """An answer of ours as `http-after-response` leaves it; the backend's rules first."""
+        sides = [self.frontend.after] if exchange.backend is None else [self.backend.after, self.frontend.after]
+        if not any(sides):
+            return page
+        try:
+            return rules.after_page(exchange, page, sides)
+        except rules.BadValue:
+            return exchange.route.pages.get(500, page)

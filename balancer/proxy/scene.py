@@ -25,6 +25,9 @@ class Scene:
         self.response: ResponseHead | None = None
         self.status: int = 0
         self.is_silent: bool = False  # `set-log-level silent`
+        self.severity: int = -1  # another level by `set-log-level`; -1: the usual one
+        self.ignores_cookie: bool = False  # `ignore-persist`: none is inserted either
+        self.is_strict: bool = True  # a change that cannot be made ends the exchange
         client = exchange.client
         self.addresses = (client.client_host, client.client_port, client.local_host, client.local_port)
         self.variables: dict[str, Value] = {}
@@ -104,3 +107,12 @@ class Scene:
             scope.pop(name, None)
         elif name in scope or len(scope) < VARIABLES_MAX:
             scope[name] = value
+
+
+def scene_of(exchange: "Exchange") -> Scene:
+    """The scene of an exchange, made where there is none yet."""
+    scene = exchange.scene
+    if scene is None:
+        scene = Scene(exchange)
+        exchange.scene = scene
+    return scene

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mypy_extensions import mypyc_attr
@@ -71,6 +72,7 @@ class Services:
         self.is_stopping: bool = False
         self.serial: int = 0
         self.variables: dict[str, Value] = {}  # `proc.`
+        self.environment: Mapping[str, str] = {}  # as the file's `setenv` and its kin leave it
 
     def now(self) -> float:
         """`loop.time()` in seconds."""

@@ -74,7 +74,7 @@ class Visitor(Request):
         persistence = backend.persistence
         if persistence is None:
             return
-        verdict = persistence.judge(self.head.cookies, wall_s)
+        verdict = persistence.judge(self.head.cookies, wall_s, self.is_forced)
         self.bound_to = verdict.server
         if persistence.is_logged:
             self.cookie_letter = verdict.letter

@@ -170,6 +170,7 @@ class Worker(Services):
         if process.splices:
             self.pipes = Pipes(farm, process.maxpipes or max(1, farm.maxconn // 4), process.pipe_octets)
             self.spliced_octets_min = SPLICED_OCTETS_MIN
+        self.environment = process.variables
         self.events = events
         self.doors = Doors(farm, loop, events)
         self.checks = Checks(farm, loop, events)

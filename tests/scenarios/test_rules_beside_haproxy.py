@@ -105,6 +105,52 @@ backend b2
 backend b9
  server s 127.0.0.1:1 disabled
 """
+# What the first section does not show: rules on all answers, forced cookies, levels of the log, the statistics page behind rules.
+MORE: Final = r"""
+defaults shared from base
+ http-request set-header X-Shared yes if { path /shared }
+ http-request deny deny_status 429 if { path /shared-deny }
+ http-response set-header X-Shared-Answer yes
+frontend g from shared
+ bind 127.0.0.1:@g@
+ log-tag haproxy
+ monitor-uri /mon
+ stats enable
+ stats uri /stats
+ stats refresh 9s
+ acl trusted req.hdr(x-trust) yes
+ stats admin if trusted
+ http-request deny if { path_beg /stats } { req.hdr(x-no) -m found }
+ http-request set-log-level notice if { path /level }
+ http-request set-log-level silent if { path /silent }
+ http-request set-nice 5
+ http-request set-header X-Env "%[env(TEST_NAME)]"
+ http-request redirect location "%[req.hdr(x-to)]" ignore-empty if { path /empty }
+ http-request strict-mode off
+ http-request set-header X-Bad "%[url_param(v),url_dec]"
+ http-after-response set-header X-After yes
+ http-after-response set-header X-Status %[status]
+ http-after-response del-header Cache-Control if { status 403 }
+ http-after-response set-status 418 if { status 429 }
+ http-after-response replace-header X-Orig (.)b(.) \2-\1
+ http-request deny if { path /after }
+ http-request return status 200 content-type text/plain string back if { path /back }
+ redirect location /legacy if { path_beg /stats/r } or { path /moved }
+ use_backend forced if { path_beg /forced }
+ use_backend gone if { path /gone }
+ default_backend plain
+backend plain from base
+ http-after-response add-header X-After-B yes
+ server s1 127.0.0.1:@server@
+backend gone from base
+ server s 127.0.0.1:1 disabled
+backend forced from base
+ cookie SRV insert
+ force-persist if { req.hdr(x-force) -m found }
+ ignore-persist if { req.hdr(x-ignore) -m found }
+ server up 127.0.0.1:@server@ cookie up
+ server off 127.0.0.1:@server@ cookie off disabled
+"""
 DENIED: Final = (401, 404, 405, 407, 410, 413, 421, 422, 425, 429, 500, 502, 503, 504)
 PATHS: Final = (
     "/x /y /tar /ret /lf?a=b /ret503 /old/a?b=c /pre/a?x=y /sch?a /setpath?q=1 /setq?b /setq /seturi /setm /rp/a/b?c /ru/x?y "
@@ -143,6 +189,19 @@ CASES: Final[tuple[bytes, ...]] = (
     _get("/mon"),
     b"POST /setpath HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc",
     b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc",
+)
+MORE_CASES: Final[tuple[bytes, ...]] = (
+    *[_get(path) for path in "/ /shared /shared-deny /level /silent /mon /after /back /moved /gone /empty".split()],
+    _get("/empty", "X-To: /there"),
+    _get("/stats", "X-No: 1"),
+    _get("/?v=a%0d%0ab"),
+    _get("/forced/a"),
+    *[
+        _get("/forced/a", f"Cookie: SRV={value}{more}")
+        for value in ("up", "off", "none")
+        for more in ("", "\r\nX-Force: 1", "\r\nX-Ignore: 1", "\r\nX-Force: 1\r\nX-Ignore: 1")
+    ],
+    _get("/after", method="HEAD"),
 )
 
 
@@ -191,16 +250,22 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Side]]:
     program = require_peer("haproxy")
     folder: Path = tmp_path_factory.mktemp("rules")
     server = EchoServer()
-    template = (HEAD + RULES).replace("{", "{{").replace("}", "}}").replace("@server@", str(server.port))
-    template = template.replace("@log@", "{log}").replace("@f@", "{f}")
-    with side("balancer", "", template, ["f"], folder) as ours, side("haproxy", program, template, ["f"], folder) as theirs:
+    template = (
+        (HEAD.replace("defaults", "global\n setenv TEST_NAME the-name\ndefaults base") + RULES + MORE)
+        .replace("{", "{{")
+        .replace("}", "}}")
+        .replace("@server@", str(server.port))
+    )
+    template = template.replace("@log@", "{log}").replace("@f@", "{f}").replace("@g@", "{g}")
+    ports = ["f", "g"]
+    with side("balancer", "", template, ports, folder) as ours, side("haproxy", program, template, ports, folder) as theirs:
         yield [ours, theirs]
     server.close()
 
 
-def _asked(one: Side, octets: bytes) -> tuple[bytes, list[bytes], bytes]:
+def _asked(one: Side, octets: bytes, frontend: str = "f") -> tuple[bytes, list[bytes], bytes]:
     """Status line, sorted fields and body of the answer."""
-    with socket.create_connection(("127.0.0.1", one.ports["f"]), 5.0) as client:
+    with socket.create_connection(("127.0.0.1", one.ports[frontend]), 5.0) as client:
         client.sendall(octets)
         raw = b""
         with suppress(ConnectionResetError):
@@ -217,6 +282,20 @@ def test_an_answer_and_what_the_server_got_are_haproxys(sides: list[Side], case:
     assert ours == theirs
 
 
+@pytest.mark.parametrize("case", MORE_CASES, ids=lambda case: case.split(b"\r\n\r\n")[0].replace(b"\r\n", b" ").decode())
+def test_what_further_rules_do_is_haproxys(sides: list[Side], case: bytes) -> None:
+    ours, theirs = (_asked(one, case, "g") for one in sides)
+    assert ours == theirs
+
+
+@pytest.mark.parametrize(("field", "may"), [("", False), ("X-Trust: yes", True), ("X-Trust: no", False)])
+def test_a_condition_decides_who_may_change_servers(sides: list[Side], field: str, may: bool) -> None:
+    for one in sides:
+        status, fields, page = _asked(one, _get("/stats/r", field), "g")
+        assert status.endswith(b"200 OK") and (b"<select name=action>" in page.replace(b'"', b"")) == may, one
+        assert b"x-after: yes" in fields and b"x-shared-answer: yes" not in fields, "rules on all answers, and only they"
+
+
 @pytest.mark.parametrize("path", ["/x", "/tar", "/ret", "/old/a", "/legacy", "/bdeny", "/b2/u", "/deny429", "/setpath"])
 def test_the_line_of_the_log_is_haproxys(sides: list[Side], path: str) -> None:
     lines = []
@@ -224,4 +303,15 @@ def test_the_line_of_the_log_is_haproxys(sides: list[Side], path: str) -> None:
         line = one.talk("f", _get(path)).line
         assert line is not None
         lines.append((line.backend, line.server, line.status, line.octets, line.flags, line.request))
+    assert lines[0] == lines[1]
+
+
+@pytest.mark.parametrize("path", ["/level", "/after", "/shared-deny", "/forced/a", "/gone", "/back"])
+def test_the_line_behind_further_rules_is_haproxys(sides: list[Side], path: str) -> None:
+    lines = []
+    for one in sides:
+        line = one.talk("g", _get(path, "Cookie: SRV=off\r\nX-Force: 1")).line
+        assert line is not None
+        priority = next(number for number, text in reversed(one.log.lines()) if path in text)
+        lines.append((priority, line.backend, line.server, line.status, line.octets, line.flags, line.request))
     assert lines[0] == lines[1]

@@ -372,6 +372,8 @@ QUESTIONS: Final = (
     ("prompt;set severity-output string;set weight shop/nosuch 1;show cli level;quit", "admin"),
     ("help help", "user"),
 )
+
+
 # Volatile figures, by the names of their columns and lines.
 def test_questions_are_answered_as_haproxy_answers_them(both: tuple[Told, Told]) -> None:
     ours, theirs = both

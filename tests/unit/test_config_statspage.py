@@ -61,7 +61,7 @@ REFUSED = (
     ("stats admin", "'stats admin' requires either 'if' or 'unless' followed by a condition."),
     ("stats admin TRUE", "'stats admin' requires either 'if' or 'unless' followed by a condition."),
     ("stats admin if bogus", "error detected while parsing a 'stats admin' rule : no such ACL : 'bogus'."),
-    ("stats admin if { src nowhere }", "'nowhere' is not a valid IP address"),
+    ("stats admin if { src nowhere }", "'nowhere' is not a valid IPv4 or IPv6 address"),
     ("stats http-request", "'stats http-request' expects one of allow, deny, auth"),
     ("stats http-request tarpit", "'stats http-request' expects one of allow, deny, auth"),
 )
