@@ -21,17 +21,18 @@ must be true; `or` (`||`) begins another alternative, `!` negates. Several `acl`
 line is enough. An `acl` is a fetch with its converters, flags (`-i`, `-m MATCH`, `-f FILE`, `-n`, `--`) and patterns; files of
 patterns are read at the start. Texts may hold `%[fetch,converter]`.
 
-The frontend's `http-request` rules run first, then its `redirect` lines, then `use_backend`, then the same of the backend; the
-two halves of a `listen` section are one. On an answer the backend's rules run before those of the frontend. What no rule asks
-for is not looked at, and a section without rules pays nothing.
+The frontend's `http-request` rules run first, then its statistics page takes what is for it, then come its `redirect` lines and
+`use_backend`, then the same of the backend; the two halves of a `listen` section are one. On an answer the backend's rules run
+before those of the frontend; `http-after-response` sees answers of ours as well. Rules of a named `defaults` section come before
+those of a frontend or backend that takes it over. What no rule asks for is not looked at.
 
-What rules have changed is written out and read again by the parser of all messages; a line end, a NUL or a blank where none may
-stand is answered 500 and reaches nobody. No rule can change what frames a message (`content-length`, `transfer-encoding`,
-`connection`, `upgrade`).
+A control octet that a sample brings into a text is percent encoded. What rules have changed is written out and read again by
+the parser of all messages; what is no message then is answered 500 and reaches nobody. Behind `strict-mode off`, a change that
+cannot be made is left undone. No rule can change what frames a message (`content-length`, `transfer-encoding`, `connection`,
+`upgrade`).
 
-Regular expressions are Python's `re`; in what both know they mean what they mean in PCRE. A pattern sees at most 16384 octets.
-A pattern with nested repetitions, such as `(a+)+$`, can take very long on a text that is made for it: such a pattern is to
-be avoided here as everywhere.
+Regular expressions are those of the library `regex`, which reads what PCRE reads. A pattern sees at most 16384 octets and
+searches for 5 milliseconds; one that takes longer has found nothing.
 """
 
 
