@@ -23,8 +23,8 @@ patterns are read at the start. Texts may hold `%[fetch,converter]`.
 
 The frontend's `http-request` rules run first, then its statistics page takes what is for it, then come its `redirect` lines and
 `use_backend`, then the same of the backend; the two halves of a `listen` section are one. On an answer the backend's rules run
-before those of the frontend; `http-after-response` sees answers of ours as well. Rules of a named `defaults` section come before
-those of a frontend or backend that takes it over. What no rule asks for is not looked at.
+before those of the frontend; `http-after-response` sees answers of ours as well. Rules of a named `defaults` section come
+before those of a frontend or backend that takes it over. What no rule asks for is not looked at.
 
 A control octet that a sample brings into a text is percent encoded. What rules have changed is written out and read again by
 the parser of all messages; what is no message then is answered 500 and reaches nobody. Behind `strict-mode off`, a change that

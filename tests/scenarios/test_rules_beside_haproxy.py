@@ -105,7 +105,7 @@ backend b2
 backend b9
  server s 127.0.0.1:1 disabled
 """
-# What the first section does not show: rules on all answers, forced cookies, levels of the log, the statistics page behind rules.
+# What the first section does not show: rules on all answers, forced cookies, levels of the log, the page behind rules.
 MORE: Final = r"""
 defaults shared from base
  http-request set-header X-Shared yes if { path /shared }
