@@ -29,6 +29,9 @@ HOT: Final[tuple[str, ...]] = (
     "balancer/observe/syslog.py",
 )
 
+# The innermost functions, written in C; each has its specification in Python beside it, which runs where nothing is compiled.
+LEAVES: Final[tuple[str, ...]] = ("balancer/backend/_leaves.c", "balancer/http/_leaves.c")
+
 MODES: Final[tuple[str, ...]] = ("auto", "require", "never")
 
 # What the compile step needs of the machine, by the Debian packages that bring it.
@@ -81,6 +84,7 @@ def should_compile(mode: str, missing: list[str]) -> bool:
 def extensions(scratch: Path) -> list[Any]:
     """The extension modules, translated to C below `scratch`."""
     from mypyc.build import mypycify
+    from setuptools import Extension
 
     files = hot_modules()
     if not files:
@@ -92,6 +96,9 @@ def extensions(scratch: Path) -> list[Any]:
         group_name="balancer",
         target_dir=str(scratch / "c"),
     )
+    flags = ["-O3", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror"]
+    for path in LEAVES:
+        found.append(Extension(path.removesuffix(".c").replace("/", "."), [path], extra_compile_args=flags))
     return found
 
 

@@ -7,13 +7,11 @@ half-closes first and reads on for a while, because a reset would take the answe
 
 import asyncio
 import os
-import socket
-import time
 from typing import Final
 
 from mypy_extensions import mypyc_attr
 
-from balancer.backend.outgoing import NO_LINGER, say_goodbye
+from balancer.backend.outgoing import reset_at_close, say_goodbye
 from balancer.http.gather import Gathered
 from balancer.http.head import FORBIDDEN, INCOMPLETE, RequestHead, find_end, line_error, skip_empty_lines
 from balancer.http.message import LEADING_EMPTY_LINES_MAX
@@ -25,6 +23,7 @@ from balancer.proxy.gate import Gate
 from balancer.proxy.listener import Listener
 from balancer.proxy.route import Route
 from balancer.proxy.services import Services
+from balancer.proxy.writing import write, write_all
 
 # What a connection does with the octets that come.
 IDLE: Final = 0  # waits for a head
@@ -57,6 +56,8 @@ class ClientSide(ClientChannel):
         self.lingered: int = 0
         self.begun_at: float = 0.0  # first octet of the present request, or the accept for the first one
         self.begun_wall: float = 0.0
+        self.descriptor: int = -1  # the transport's, for as long as that is not closing
+        self.is_behind: bool = False  # the transport's write buffer may hold something
         self.is_paused: bool = False
         self.is_advancing: bool = False
         self.is_counted: bool = False
@@ -76,12 +77,17 @@ class ClientSide(ClientChannel):
 
     def _made(self, transport: asyncio.Transport) -> None:
         peer = transport.get_extra_info("peername")
+        listener = self.listener
         if isinstance(peer, tuple):  # a UNIX socket's has a text, and no address to tell
             self.client_host, self.client_port = peer[0], peer[1]
-            local = transport.get_extra_info("sockname")
+            local = None if listener is None else listener.address
+            if local is None:
+                local = transport.get_extra_info("sockname")
             self.local_host, self.local_port = local[0], local[1]
-        elif self.listener is not None:
-            self.client_port = self.listener.number
+        elif listener is not None:
+            self.client_port = listener.number
+        connection = transport.get_extra_info("socket")
+        self.descriptor = -1 if connection is None else int(connection.fileno())
         # The buffer must be empty before an exchange counts as delivered: so the low mark is 0.
         transport.set_write_buffer_limits(high=65536, low=0)
         if self.gate.admit(self):
@@ -92,7 +98,7 @@ class ClientSide(ClientChannel):
 
     def fileno(self) -> int:
         """The descriptor of the connection, -1 when it is gone."""
-        return -1 if self.transport is None else int(self.transport.get_extra_info("socket").fileno())
+        return -1 if self.transport is None else self.descriptor
 
     def admitted(self) -> None:
         """The connection counts from now on."""
@@ -226,18 +232,15 @@ class ClientSide(ClientChannel):
 
     def send_head(self, head: bytes) -> None:
         """Sends a response head or a whole small answer."""
-        if self.transport is not None:
-            self.transport.write(head)
+        transport = self.transport
+        if transport is not None:
+            self.is_behind = write(transport, self.descriptor, head, self.is_behind)
 
     def send_body(self, pieces: list[bytes]) -> None:
         """Sends framed body octets."""
         transport = self.transport
-        if transport is None:
-            return
-        if len(pieces) == 1:
-            transport.write(pieces[0])
-        else:
-            transport.writelines(pieces)
+        if transport is not None:
+            self.is_behind = write_all(transport, self.descriptor, pieces, self.is_behind)
 
     def is_rid_of_all(self) -> bool:
         """Whether all that was written has left; if not, `resume_writing` comes when it has."""
@@ -314,9 +317,7 @@ class ClientSide(ClientChannel):
             return
         self.state = CLOSED
         self.services.wheel.forget(self)
-        if self.fileno() >= 0:
-            with socket.socket(fileno=os.dup(self.fileno())) as twin:
-                twin.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+        reset_at_close(self.fileno())
         transport.abort()
 
     # --- the worker's calls --------------------------------------------------------------------------------------------
@@ -415,7 +416,7 @@ class ClientSide(ClientChannel):
     def _first_octet(self, now: float) -> None:
         """A request begins: from here its log line counts, and its head has a total deadline."""
         self.begun_at = now
-        self.begun_wall = time.time()
+        self.begun_wall = now + self.services.wall_ahead_s
         limit = self.route.head_timeout_s
         self.services.wheel.set(self, now + limit if limit else 0.0)
 
@@ -445,8 +446,7 @@ class ClientSide(ClientChannel):
         """Answers what never became a request, logs it, and closes."""
         self._log_refusal(status, cause, now)
         page = self.route.pages[status]
-        if self.transport is not None:
-            self.transport.write(page.closes + page.body)
+        self.send_head(page.closes + page.body)
         self._forget_pending()
         self._linger()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,7 @@ class Services:
         self.pipes: Pipes | None = None
         self.spliced_octets_min: int = NOTHING_IS_SPLICED
         self.is_stopping: bool = False
+        self.wall_ahead_s: float = 0.0  # of `now`
         self.serial: int = 0
         self.variables: dict[str, Value] = {}  # `proc.`
         self.environment: Mapping[str, str] = {}  # as the file's `setenv` and its kin leave it
@@ -77,6 +79,10 @@ class Services:
     def now(self) -> float:
         """`loop.time()` in seconds."""
         return self.loop.time()
+
+    def learn_wall(self) -> None:
+        """Asks what time it is. Whoever needs the time of day between two calls adds to `now` what it was ahead then."""
+        self.wall_ahead_s = time.time() - self.loop.time()
 
     def connect(self, exchange: "Exchange", server: Server) -> Connecting:
         """Opens a connection to `server`; the exchange hears `connected` or `connect_failed`."""

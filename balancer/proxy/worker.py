@@ -57,7 +57,13 @@ class Doors(Gate):
         self.clients: set[ClientSide] = set()
         self.waiting: list[ClientSide] = []
         self.is_closed: bool = False
+        self.descriptors_max: int = 0
+        self.learn_limit()
         self.later: asyncio.TimerHandle | None = None  # somebody waits for the rate of connections to fall
+
+    def learn_limit(self) -> None:
+        """Asks how many descriptors the process may have: a system call that not every connection need pay for."""
+        self.descriptors_max, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
 
     def admit(self, client: ClientSide) -> bool:
         """Counts a new connection if there is room for it."""
@@ -67,9 +73,8 @@ class Doors(Gate):
             self._close_full(frontend)
             return False
         self._count(client)
-        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if client.fileno() >= soft - DESCRIPTORS_RESERVED:
-            self._stop_for_descriptors(frontend, soft)
+        if client.descriptor >= self.descriptors_max - DESCRIPTORS_RESERVED:
+            self._stop_for_descriptors(frontend, self.descriptors_max)
         elif not self._has_room(frontend, client.listener):
             self._close_full(frontend)
         return True
@@ -195,6 +200,7 @@ class Worker(Services):
 
     async def start(self) -> None:
         """Begins to accept, to check and to watch the deadlines."""
+        self.learn_wall()
         for listener in self.doors.listeners:
             listener.open()
         for listener in self.doors.listeners:
@@ -296,9 +302,11 @@ class Worker(Services):
     def _sweep(self) -> None:
         self.sweep_handle = self.loop.call_later(GRAIN_S, self._sweep)
         now = self.loop.time()
+        self.learn_wall()
         self.wheel.sweep(now)
         if now >= self.purge_at:
             self.purge_at = now + POOL_PURGE_S
+            self.doors.learn_limit()
             for backend in self.farm.backends:
                 for server in backend.servers:
                     server.pool.expire(now - server.pool_idle_s)

@@ -1,0 +1,13 @@
+"""The form of the system calls of the hot path that runs: native where the package was compiled, else `syscalls`."""
+
+from typing import Final
+
+try:
+    from balancer.backend import _leaves as chosen
+except ImportError:
+    from balancer.backend import syscalls as chosen  # type: ignore[no-redef]
+
+IS_NATIVE: Final = chosen.__name__.endswith("._leaves")
+is_quiet = chosen.is_quiet
+send_each = chosen.send_each
+send_now = chosen.send_now
