@@ -5,7 +5,10 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 static int count_argument(Py_ssize_t count, Py_ssize_t expected)
 {
@@ -68,25 +71,70 @@ static PyObject *send_each(PyObject *self, PyObject *const *args, Py_ssize_t cou
     return PyLong_FromSsize_t(sent);
 }
 
-PyDoc_STRVAR(send_now_doc, "send_now(descriptor, octets) -> int: see syscalls.send_now");
+PyDoc_STRVAR(send_now_doc, "send_now(descriptor, octets, has_more) -> int: see syscalls.send_now");
 
 static PyObject *send_now(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     int descriptor;
-    if (count_argument(count, 2) || descriptor_argument(args[0], &descriptor))
+    if (count_argument(count, 3) || descriptor_argument(args[0], &descriptor))
         return NULL;
     if (!PyBytes_CheckExact(args[1])) {
         PyErr_SetString(PyExc_TypeError, "expected a descriptor and bytes");
         return NULL;
     }
-    ssize_t sent = send(descriptor, PyBytes_AS_STRING(args[1]), (size_t)PyBytes_GET_SIZE(args[1]), MSG_DONTWAIT | MSG_NOSIGNAL);
+    int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (args[2] == Py_True ? MSG_MORE : 0);
+    ssize_t sent = send(descriptor, PyBytes_AS_STRING(args[1]), (size_t)PyBytes_GET_SIZE(args[1]), flags);
     return PyLong_FromSsize_t(sent < 0 ? 0 : sent);
+}
+
+#define PIECES_MAX 64
+
+PyDoc_STRVAR(send_pieces_doc, "send_pieces(descriptor, pieces) -> int: see syscalls.send_pieces");
+
+static PyObject *send_pieces(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    int descriptor;
+    struct iovec vector[PIECES_MAX];
+    if (count_argument(count, 2) || descriptor_argument(args[0], &descriptor))
+        return NULL;
+    if (!PyList_CheckExact(args[1])) {
+        PyErr_SetString(PyExc_TypeError, "expected a descriptor and a list of bytes");
+        return NULL;
+    }
+    Py_ssize_t length = PyList_GET_SIZE(args[1]);
+    if (length > PIECES_MAX)
+        length = PIECES_MAX;
+    for (Py_ssize_t i = 0; i < length; i++) {
+        PyObject *piece = PyList_GET_ITEM(args[1], i);
+        if (!PyBytes_CheckExact(piece)) {
+            PyErr_SetString(PyExc_TypeError, "a piece is bytes");
+            return NULL;
+        }
+        vector[i].iov_base = PyBytes_AS_STRING(piece);
+        vector[i].iov_len = (size_t)PyBytes_GET_SIZE(piece);
+    }
+    struct msghdr message = { .msg_iov = vector, .msg_iovlen = (size_t)length };
+    ssize_t sent = sendmsg(descriptor, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return PyLong_FromSsize_t(sent < 0 ? 0 : sent);
+}
+
+PyDoc_STRVAR(push_doc, "push(descriptor) -> None: see syscalls.push");
+
+static PyObject *push(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    int descriptor, on = 1;
+    if (count_argument(count, 1) || descriptor_argument(args[0], &descriptor))
+        return NULL;
+    setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    Py_RETURN_NONE;
 }
 
 static PyMethodDef methods[] = {
     { "is_quiet", (PyCFunction)(void (*)(void))is_quiet, METH_FASTCALL, is_quiet_doc },
     { "send_each", (PyCFunction)(void (*)(void))send_each, METH_FASTCALL, send_each_doc },
     { "send_now", (PyCFunction)(void (*)(void))send_now, METH_FASTCALL, send_now_doc },
+    { "send_pieces", (PyCFunction)(void (*)(void))send_pieces, METH_FASTCALL, send_pieces_doc },
+    { "push", (PyCFunction)(void (*)(void))push, METH_FASTCALL, push_doc },
     { NULL, NULL, 0, NULL },
 };
 

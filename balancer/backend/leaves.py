@@ -9,5 +9,7 @@ except ImportError:
 
 IS_NATIVE: Final = chosen.__name__.endswith("._leaves")
 is_quiet = chosen.is_quiet
+push = chosen.push
 send_each = chosen.send_each
 send_now = chosen.send_now
+send_pieces = chosen.send_pieces

@@ -109,7 +109,7 @@ class Persistence:
                     if tilde >= 0:
                         value = value[:tilde]
                 else:
-                    bar = value.find(BAR)
+                    bar = -1 if value in self.by_value else value.find(BAR)
                     if bar >= 0:
                         dates = dates_in(value)
                         late = self._late(dates, int(wall_s))

@@ -6,6 +6,9 @@ the form without a compiler, and the oracle of the twins' test.
 
 import socket
 from struct import pack
+from typing import Final
+
+PIECES_MAX: Final = 64
 
 
 def is_quiet(descriptor: int) -> bool:
@@ -44,16 +47,47 @@ def send_each(descriptor: int, datagrams: list[bytes], address: bytes) -> int:
     return sent
 
 
-def send_now(descriptor: int, octets: bytes) -> int:
-    """Sends what the socket's buffer takes at once; returns how much that was, 0 where it failed, too."""
+def send_now(descriptor: int, octets: bytes, has_more: bool) -> int:
+    """Sends what the socket's buffer takes at once; returns how much that was, 0 where it failed, too.
+
+    With `has_more` the kernel may keep what fills no segment, until more comes, or `push`, or 200 ms have passed (tcp(7)).
+    """
     try:
         sock = socket.socket(fileno=descriptor)
     except (OSError, ValueError):
         return 0
     try:
-        return sock.send(octets, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+        return sock.send(octets, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL | (socket.MSG_MORE if has_more else 0))
     except OSError:
         return 0
+    finally:
+        sock.detach()
+
+
+def send_pieces(descriptor: int, pieces: list[bytes]) -> int:
+    """The same of several pieces, none of which is copied together with another; PIECES_MAX of them at most."""
+    try:
+        sock = socket.socket(fileno=descriptor)
+    except (OSError, ValueError):
+        return 0
+    try:
+        return sock.sendmsg(pieces[:PIECES_MAX], [], socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+    except OSError:
+        return 0
+    finally:
+        sock.detach()
+
+
+def push(descriptor: int) -> None:
+    """Lets go what `send_now` made the kernel keep; nothing happens where there is no TCP connection."""
+    try:
+        sock = socket.socket(fileno=descriptor)
+    except (OSError, ValueError):
+        return
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except OSError:
+        pass
     finally:
         sock.detach()
 

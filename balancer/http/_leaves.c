@@ -301,7 +301,15 @@ static PyObject *fields(PyObject *self, PyObject *const *args, Py_ssize_t count)
         octets = -1;
     else if (end > run && append_slice(kept, p, run, end))
         goto done;
-    result = Py_BuildValue("(nOy#O)", octets, kept, kinds.octets, kinds.count, values);
+    result = PyTuple_New(4);
+    if (!result)
+        goto done;
+    PyTuple_SET_ITEM(result, 0, PyLong_FromSsize_t(octets));
+    PyTuple_SET_ITEM(result, 1, Py_NewRef(kept));
+    PyTuple_SET_ITEM(result, 2, PyBytes_FromStringAndSize((const char *)kinds.octets, kinds.count));
+    PyTuple_SET_ITEM(result, 3, Py_NewRef(values));
+    if (!PyTuple_GET_ITEM(result, 0) || !PyTuple_GET_ITEM(result, 2))
+        Py_CLEAR(result);
 done:
     if (kinds.octets != kinds.few)
         PyMem_Free(kinds.octets);

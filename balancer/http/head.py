@@ -327,6 +327,9 @@ class ResponseHead(Head):
     def forbids_storing(self) -> bool:
         """Whether the server itself says, without field names, private or no-store."""
         for value in self.cache_control:
+            lowered = value.lower()
+            if b"private" not in lowered and b"no-store" not in lowered:
+                continue
             for directive in list_elements(value):
                 if directive in (b"private", b"no-store"):
                     return True

@@ -6,7 +6,6 @@ half-closes first and reads on for a while, because a reset would take the answe
 """
 
 import asyncio
-import os
 from typing import Final
 
 from mypy_extensions import mypyc_attr
@@ -17,13 +16,12 @@ from balancer.http.head import FORBIDDEN, INCOMPLETE, RequestHead, find_end, lin
 from balancer.http.message import LEADING_EMPTY_LINES_MAX
 from balancer.proxy import ledger
 from balancer.proxy import phase as phases
-from balancer.proxy.channels import ClientChannel
 from balancer.proxy.exchange import Exchange
 from balancer.proxy.gate import Gate
 from balancer.proxy.listener import Listener
+from balancer.proxy.outlet import ClientOutlet
 from balancer.proxy.route import Route
 from balancer.proxy.services import Services
-from balancer.proxy.writing import write, write_all
 
 # What a connection does with the octets that come.
 IDLE: Final = 0  # waits for a head
@@ -39,13 +37,12 @@ EMPTY_LINES_OCTETS_MAX: Final = 2 * LEADING_EMPTY_LINES_MAX
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class ClientSide(ClientChannel):
+class ClientSide(ClientOutlet):
     """See the module."""
 
     def __init__(self, route: Route, services: Services, gate: Gate, listener: Listener | None = None) -> None:
-        super().__init__(route)
-        self.services, self.gate, self.listener = services, gate, listener
-        self.transport: asyncio.Transport | None = None
+        super().__init__(route, services)
+        self.gate, self.listener = gate, listener
         self.state: int = IDLE
         self.exchange: Exchange | None = None
         self.pending: bytes = b""  # what waits for its turn is pending[begin:]; b"" when nothing does
@@ -56,8 +53,6 @@ class ClientSide(ClientChannel):
         self.lingered: int = 0
         self.begun_at: float = 0.0  # first octet of the present request, or the accept for the first one
         self.begun_wall: float = 0.0
-        self.descriptor: int = -1  # the transport's, for as long as that is not closing
-        self.is_behind: bool = False  # the transport's write buffer may hold something
         self.is_paused: bool = False
         self.is_advancing: bool = False
         self.is_counted: bool = False
@@ -95,10 +90,6 @@ class ClientSide(ClientChannel):
         else:
             self.state = WAITING
             self.pause_upload()
-
-    def fileno(self) -> int:
-        """The descriptor of the connection, -1 when it is gone."""
-        return -1 if self.transport is None else self.descriptor
 
     def admitted(self) -> None:
         """The connection counts from now on."""
@@ -230,36 +221,6 @@ class ClientSide(ClientChannel):
 
     # --- the exchange's calls ------------------------------------------------------------------------------------------
 
-    def send_head(self, head: bytes) -> None:
-        """Sends a response head or a whole small answer."""
-        transport = self.transport
-        if transport is not None:
-            self.is_behind = write(transport, self.descriptor, head, self.is_behind)
-
-    def send_body(self, pieces: list[bytes]) -> None:
-        """Sends framed body octets."""
-        transport = self.transport
-        if transport is not None:
-            self.is_behind = write_all(transport, self.descriptor, pieces, self.is_behind)
-
-    def is_rid_of_all(self) -> bool:
-        """Whether all that was written has left; if not, `resume_writing` comes when it has."""
-        transport = self.transport
-        if transport is not None and not transport.is_closing():
-            transport.set_write_buffer_limits(high=0)  # calls `pause_writing` at once where something is left
-        return not self.is_blocked
-
-    def lend(self) -> int:
-        """A dup of the descriptor; the write buffer, which is empty, has its usual limits again."""
-        if self.transport is not None:
-            self.transport.set_write_buffer_limits(high=65536, low=0)
-        return os.dup(self.fileno())
-
-    def send_end(self) -> None:
-        """Half-closes."""
-        if self.transport is not None and not self.transport.is_closing():
-            self.transport.write_eof()
-
     def pause_upload(self) -> None:
         """Reads no more until `resume_upload`."""
         transport = self.transport
@@ -317,6 +278,8 @@ class ClientSide(ClientChannel):
             return
         self.state = CLOSED
         self.services.wheel.forget(self)
+        if self.is_held:
+            self.push()
         reset_at_close(self.fileno())
         transport.abort()
 

@@ -10,7 +10,7 @@ from mypy_extensions import mypyc_attr
 
 from balancer.backend.farm import Farm
 from balancer.backend.server import Server
-from balancer.proxy.channels import Connecting, Limits
+from balancer.proxy.channels import ClientChannel, Connecting, Limits
 from balancer.proxy.deadlines import Wheel
 from balancer.proxy.local import Door
 from balancer.proxy.splice import NOTHING_IS_SPLICED, Pipes
@@ -71,6 +71,7 @@ class Services:
         self.pipes: Pipes | None = None
         self.spliced_octets_min: int = NOTHING_IS_SPLICED
         self.is_stopping: bool = False
+        self.held: list[ClientChannel] = []  # those of whose parts the kernel keeps some, until the next sweep
         self.wall_ahead_s: float = 0.0  # of `now`
         self.serial: int = 0
         self.variables: dict[str, Value] = {}  # `proc.`

@@ -303,6 +303,11 @@ class Worker(Services):
         self.sweep_handle = self.loop.call_later(GRAIN_S, self._sweep)
         now = self.loop.time()
         self.learn_wall()
+        held = self.held
+        if held:
+            self.held = []
+            for client in held:
+                client.push()
         self.wheel.sweep(now)
         if now >= self.purge_at:
             self.purge_at = now + POOL_PURGE_S

@@ -108,6 +108,11 @@ def test_cookies_are_found_alike(data: bytes, cookie: bytes) -> None:
         (calls.send_each, (1, (b"a",), b"")),
         (calls.send_each, (1, ["a"], b"")),
         (calls.send_each, (1, [b"a"], bytes(1000))),
+        (calls.send_now, (1, "a", False)),
+        (calls.send_now, (1, b"a")),
+        (calls.send_pieces, (1, (b"a",))),
+        (calls.send_pieces, (1, ["a"])),
+        (calls.push, (None,)),
     ],
 )
 def test_what_is_no_argument_is_refused_before_an_octet_is_read(
@@ -156,16 +161,27 @@ def test_an_address_is_packed_as_the_kernel_reads_it(family: int, address: tuple
     assert syscalls.unpacked_address(syscalls.packed_address(family, address)) == address
 
 
-@pytest.mark.parametrize("send_now", [calls.send_now, syscalls.send_now])
-def test_what_the_kernel_does_not_take_at_once_is_left_to_the_caller(send_now: Callable[[int, bytes], int]) -> None:
+@pytest.mark.parametrize("form_of", [calls, syscalls])
+def test_what_the_kernel_does_not_take_at_once_is_left_to_the_caller(form_of: Any) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        assert send_now(ours.fileno(), b"abc") == 3
-        assert theirs.recv(9) == b"abc"
-        ours.setblocking(False)
-        sent = send_now(ours.fileno(), bytes(1 << 24))
+        assert form_of.send_now(ours.fileno(), b"abc", False) == 3
+        assert form_of.send_pieces(ours.fileno(), [b"de", b"", b"f"]) == 3
+        assert form_of.send_pieces(ours.fileno(), [b"g"] * 65) == 64
+        assert theirs.recv(99) == b"abcdef" + b"g" * 64
+        sent = form_of.send_now(ours.fileno(), bytes(1 << 24), False)
         assert 0 < sent < 1 << 24
-        assert send_now(ours.fileno(), b"x") == 0
+        assert form_of.send_now(ours.fileno(), b"x", True) == form_of.send_pieces(ours.fileno(), [b"x", b"y"]) == 0
         theirs.close()
-        assert send_now(ours.fileno(), b"x") == 0
-    assert send_now(-1, b"a") == 0
+        assert form_of.send_now(ours.fileno(), b"x", False) == form_of.send_pieces(ours.fileno(), [b"x"]) == 0
+    assert form_of.send_now(-1, b"a", False) == form_of.send_pieces(-1, [b"a"]) == 0
+
+
+@pytest.mark.parametrize("form_of", [calls, syscalls])
+def test_a_push_of_what_is_no_connection_harms_nobody(form_of: Any) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        form_of.push(ours.fileno())
+        form_of.push(-1)
+        ours.send(b"a")
+        assert theirs.recv(9) == b"a"
