@@ -26,6 +26,7 @@ HOT: Final[tuple[str, ...]] = (
     "balancer/backend/**/*.py",
     "balancer/proxy/*.py",
     "balancer/observe/accesslog.py",
+    "balancer/observe/logheaders.py",
     "balancer/observe/syslog.py",
 )
 

@@ -21,7 +21,7 @@ from balancer.service import Announcer
 def assemble(facts: Facts) -> Parts:
     """The parts of one process, none of them started."""
     config = facts.config
-    syslog = Syslog(config.process.log_tag, os.getpid(), facts.loop)
+    syslog = Syslog(config.process.log_tag, os.getpid(), facts.loop, rings=config.process.rings)
     logger = Logger(config, syslog)
     announcer = Announcer(logger, facts.messages)
     access_logs: dict[str, AccessLog] = {}
@@ -40,6 +40,7 @@ def assemble(facts: Facts) -> Parts:
         syslog.dropped,
         lambda: worker.is_stopping,
         len(facts.listeners) + len(config.process.stats_sockets),
+        syslog.rings,
     )
     site = facts.loop.run_until_complete(make_site(info, facts.loop))
     listeners = [(listener.frontend, listener.bind, listener.socket) for listener in facts.listeners]

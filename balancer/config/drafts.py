@@ -18,6 +18,7 @@ from balancer.model import (
     KeepAlive,
     LogTarget,
     Origin,
+    Ring,
     Source,
     StatsPage,
     StatsSocket,
@@ -35,6 +36,8 @@ class GlobalDraft:
 
     logs: tuple[LogTarget, ...] = ()
     log_tag: str = "haproxy"
+    log_hostname: str = ""
+    rings: tuple[Ring, ...] = ()
     maxconn: int = 0
     chroot: str = ""
     pidfile: str = ""
@@ -179,6 +182,7 @@ class Settings:
 
     mode: str = "tcp"  # HAProxy's default
     logs: tuple[LogTarget | None, ...] = ()  # None stands for those of the global section
+    log_tag: str = ""
     log_format: str = "connect"
     dontlognull: bool = False
     # By the words of the modern keyword ("http-request"); absent: not given.
@@ -229,6 +233,13 @@ class Settings:
     prefers_last_server: bool = False
     keep_alive_queue_max: int = 0
     stats_page: StatsPage | None = None
+
+    def logs_of(self, of_process: tuple[LogTarget, ...]) -> tuple[LogTarget, ...]:
+        """The log lines, those of the process in the place of `log global`."""
+        found: list[LogTarget] = []
+        for target in self.logs:
+            found.extend(of_process if target is None else (target,))
+        return tuple(found)
 
     def timeout_s(self, name: str) -> float:
         """The timeout in seconds, 0.0 where none was given."""

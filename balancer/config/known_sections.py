@@ -81,7 +81,6 @@ GLOBAL_KNOWN: Final[tuple[Keyword[Any], ...]] = rows(
             "",
             "expose-experimental-directives insecure-setuid-wanted profiling.tasks set-dumpable",
         ),
-        (NO_EFFECT, "log lines carry no host name", "log-send-hostname"),
         (NO_EFFECT, "no program is run", "external-check insecure-fork-wanted"),
         (
             NO_EFFECT,
@@ -211,7 +210,6 @@ PROXY_GROUPS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
             (REFUSED, NO_RULES, "tcp-request tcp-response"),
             (REFUSED, "let the web server in front compress", "compression"),
             (NO_EFFECT, "no mail is sent; watch the log or the metrics", "email-alert"),
-            (NO_EFFECT, "the tag of 'global' is used", "log-tag"),
             (NO_EFFECT, ONE_THREAD, "bind-process"),
             (GONE, "since HAProxy 2.5; give 'hard-stop-after' in 'global'", "grace"),
             (

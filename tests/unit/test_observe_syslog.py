@@ -15,6 +15,7 @@ from records import ORIGIN, backend_record, frontend_record, model_record
 
 from balancer import model
 from balancer.observe.logger import Logger
+from balancer.observe.logheaders import Header
 from balancer.observe.stream import Stream
 from balancer.observe.syslog import KEPT_MAX, Syslog, Target
 
@@ -60,7 +61,7 @@ def udp_reader() -> tuple[Reader, model.LogTarget]:
 
 
 def udp_target(port: int) -> model.LogTarget:
-    return model.LogTarget("udp", "127.0.0.1", port, "", 16, model.DEBUG, model.EMERG, "rfc3164", 1024, ORIGIN)
+    return model.LogTarget("udp", "127.0.0.1", port, "", 16, model.DEBUG, model.EMERG, "local", 1024, ORIGIN)
 
 
 def unix_target(path: Path) -> model.LogTarget:
@@ -94,10 +95,9 @@ def test_the_header_is_haproxys_octet_for_octet() -> None:
 
 
 def test_a_day_of_one_digit_is_padded_with_a_blank(monkeypatch: pytest.MonkeyPatch) -> None:
-    log = Log()
     third = time.mktime((2026, 11, 3, 19, 28, 7, 0, 0, -1))
     monkeypatch.setattr(time, "time", lambda: third)
-    assert log.syslog.header.text() == b"Nov  3 19:28:07 haproxy[4711]: "
+    assert Header("local", "haproxy", 4711, "").start(16, model.INFO) == b"<134>Nov  3 19:28:07 haproxy[4711]: "
 
 
 @pytest.mark.parametrize(
@@ -171,13 +171,30 @@ async def test_a_real_loop_sends_within_ten_milliseconds() -> None:
 
 
 def test_targets_of_one_family_share_a_socket() -> None:
-    _, one = udp_reader()
-    _, other = udp_reader()
+    one, other = replace(udp_target(514), host="192.0.2.1"), replace(udp_target(515), host="192.0.2.1")
     log = Log()
     assert log.syslog.target(one).sock is log.syslog.target(other).sock
     assert log.syslog.target(one) is log.syslog.target(replace(one))
     assert log.syslog.target(unix_target(Path("/nowhere"))).sock is not log.syslog.target(one).sock
     assert len(log.syslog.sockets) == 2
+
+
+def test_a_target_on_the_loopback_has_a_connected_socket_of_its_own() -> None:
+    one, here = udp_reader()
+    other, there = udp_reader()
+    log = Log()
+    first = log.keep(replace(here, format="raw"), b"1")
+    second = log.keep(replace(there, format="raw"), b"2")
+    log.loop.turn()
+    assert first.sock is not None
+    assert second.sock is not None
+    assert first.sock.getpeername() == one.socket.getsockname()
+    assert second.sock.getpeername() == other.socket.getsockname()
+    assert (one.lines(), other.lines()) == ([b"1\n"], [b"2\n"])
+    log.syslog.close()
+    log.keep(replace(here, format="raw"), b"3")
+    log.loop.turn()
+    assert first.dropped == 1
 
 
 def test_a_syslog_daemon_that_starts_anew_is_found_again(tmp_path: Path) -> None:
