@@ -5,6 +5,7 @@ It runs before chroot, so it opens what they will need: the log's sockets, the p
 
 import os
 
+from balancer.admin.kept import restore
 from balancer.admin.socket import StatsSocketServer
 from balancer.admin.web import make_site
 from balancer.backend.farm import Farm
@@ -30,6 +31,7 @@ def assemble(facts: Facts) -> Parts:
         if log is not None:
             access_logs[frontend.name] = log
     farm = Farm(config, config.process.maxconn, announcer, facts.loop.time())
+    restore(farm, announcer, facts.messages.warning, facts.loop.time())
     info = ProcessInfo(
         config,
         farm,

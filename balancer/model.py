@@ -399,6 +399,8 @@ class Backend:
     disabled: bool
     is_listen: bool
     origin: Origin
+    state_file: str = ""  # where the states of its servers are read from at the start; "": nowhere
+    has_own_state_file: bool = False  # that file is of this backend alone
     connections: str = ""
     pretend_keepalive: bool = False
     forwardfor: AddressField | None = None

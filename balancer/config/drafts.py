@@ -37,6 +37,8 @@ class GlobalDraft:
     logs: tuple[LogTarget, ...] = ()
     log_tag: str = "haproxy"
     log_hostname: str = ""
+    state_folder: str = ""
+    state_file: str = ""
     rings: tuple[Ring, ...] = ()
     maxconn: int = 0
     chroot: str = ""
@@ -183,6 +185,8 @@ class Settings:
     mode: str = "tcp"  # HAProxy's default
     logs: tuple[LogTarget | None, ...] = ()  # None stands for those of the global section
     log_tag: str = ""
+    state_source: str = "none"  # "global", "local": which file of states is read
+    state_name: str = ""  # of the file of this section; "": its own name
     log_format: str = "connect"
     dontlognull: bool = False
     # By the words of the modern keyword ("http-request"); absent: not given.

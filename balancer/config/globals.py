@@ -170,6 +170,8 @@ GLOBAL_ROWS: Final[tuple[Keyword[GlobalDraft], ...]] = (
     works("log-send-hostname", "G", "log lines name this host, or the one whose name follows", _log_hostname),
     works("maxconn", "G", "how many connections of clients the process takes at once", _number("maxconn", 0, 10_000_000)),
     works("chroot", "G", "the directory that becomes the root once everything is open", _text("chroot", "a directory")),
+    works("server-state-file", "G", "the file of `load-server-state-from-file global`", _text("state_file", "a file path")),
+    works("server-state-base", "G", "the directory of files of states", _text("state_folder", "a directory path")),
     works("pidfile", "G", "where a daemon writes its process id", _text("pidfile", "a file name")),
     works("uid", "G", "the number of the user to become", _uid),
     works("gid", "G", "the number of the group to become", _gid),

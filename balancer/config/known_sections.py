@@ -57,7 +57,6 @@ GLOBAL_KNOWN: Final[tuple[Keyword[Any], ...]] = rows(
             "busy-polling fd-hard-limit no-memory-trimming noepoll noevports nogetaddrinfo nokqueue nopoll noreuseport",
         ),
         (NO_EFFECT, NAMES_KEPT, "h1-case-adjust h1-case-adjust-file"),
-        (NO_EFFECT, "states of servers are not kept over a restart", "server-state-base server-state-file"),
         (NO_EFFECT, "answers are not compressed", "maxcompcpuusage maxcomprate maxzlibmem"),
         (NO_EFFECT, "give 'hard-stop-after'", "close-spread-time"),
         (NO_EFFECT, NO_VARIABLES, "set-var set-var-fmt"),
@@ -182,8 +181,6 @@ PROXY_GROUPS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
         (
             (REFUSED, NO_HEALTH, "external-check tcp-check"),
             (REFUSED, "", "http-send-name-header persist transparent"),
-            (REFUSED, "states of servers are not kept over a restart", "load-server-state-from-file"),
-            (NO_EFFECT, "states of servers are not kept over a restart", "server-state-file-name"),
         ),
     ),
     (

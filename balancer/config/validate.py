@@ -14,6 +14,7 @@ from balancer.config.findings import NOTICE, Report
 from balancer.config.httperrors import ErrorGroup, check_imports, own_pages
 from balancer.config.keywords import nearest, suggestion
 from balancer.config.logs import check_rings, finished
+from balancer.config.statefiles import state_file
 from balancer.config.statspage import check_page
 from balancer.config.tracking import check_tracking, full_name, remark_on_checks
 from balancer.model import Backend, Frontend, Global, KernelBuffers, LogTarget, Model, Server
@@ -21,7 +22,7 @@ from balancer.model import Backend, Frontend, Global, KernelBuffers, LogTarget, 
 # HAProxy rounds 'tune.bufsize' up to this on 64-bit machines, and lets 'tune.maxrewrite' have half of it at most.
 BUFSIZE_STEP: Final = 16
 # What a draft of the global section knows for the load alone.
-LOAD_ONLY: Final = ("seen", "environment")
+LOAD_ONLY: Final = ("seen", "environment", "state_folder", "state_file")
 
 
 def build(
@@ -325,6 +326,8 @@ def _backend(process: GlobalDraft, proxy: ProxyDraft, errors: Mapping[str, Error
         check_timeout_s=settings.timeout_s("check"),
         maxconn=settings.fullconn,
         logs=_logs(process, proxy),
+        state_file=state_file(process, settings, proxy.name),
+        has_own_state_file=settings.state_source == "local",
         errorfiles={status: page.octets for status, page in own_pages(settings, errors).items()},
         disabled=settings.disabled,
         is_listen=proxy.letter == "L",
