@@ -165,9 +165,13 @@ def apply(backend: Backend, server: Server, row: Row, events: EventLog, warn: Wa
         warn(f"config : [{row.place}] : server '{backend.name}/{server.name}' : {text}")
     values = row.values
     admin = values["srv_admin_state"]
-    # Who is in maintenance is STOPPED in the file, too, whatever its checks have said.
-    if server.is_checked and server.tracked is None and not admin & (ANY_MAINT | DISABLED_BY_FILE):
-        _restore_health(backend, server, values, events, now)
+    if server.is_checked and server.tracked is None:
+        name = CHECK_NAMES.get(values["srv_check_status"])
+        if name is not None:
+            server.keep_verdict(Verdict(name), -1)
+        # Who is in maintenance is STOPPED in the file, too, whatever its checks have said.
+        if not admin & (ANY_MAINT | DISABLED_BY_FILE):
+            _restore_health(backend, server, values, events, now)
     if bool(admin & DISABLED_BY_FILE) == server.config.disabled:
         if admin & MAINT:
             operate.enter_maintenance(backend, server, events, now)
@@ -187,9 +191,6 @@ def apply(backend: Backend, server: Server, row: Row, events: EventLog, warn: Wa
 def _restore_health(backend: Backend, server: Server, values: dict[str, int], events: EventLog, now: float) -> None:
     state = RUNNING if values["srv_op_state"] == STARTING else values["srv_op_state"]
     was_up, was_stopping = server.is_up(), server.state == STOPPING
-    name = CHECK_NAMES.get(values["srv_check_status"])
-    if name is not None:
-        server.keep_verdict(Verdict(name), -1)
     if server.health_commanded(state):
         announce(backend, server, was_up, REASON, events, now, was_stopping)
 
