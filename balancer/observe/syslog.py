@@ -34,6 +34,18 @@ KEPT_MAX: Final = 512
 DATAGRAM_MAX: Final = 65507
 # What a full buffer says, of the socket's or the reader's: the line is dropped and nobody is told but the counter.
 FULL: Final = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS)
+# What says that nobody is there: the rest of a burst would fare no better.
+GONE: Final = (
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ECONNREFUSED,
+    errno.ENOTCONN,
+    errno.EPROTOTYPE,
+    errno.ENETUNREACH,
+    errno.EHOSTUNREACH,
+)
 
 
 class Target:
@@ -145,7 +157,7 @@ class Target:
             if self.config.kind == "udp" and error.errno == errno.ECONNREFUSED:
                 return True  # it tells of the line before, and not at each port that nobody reads
             self._tell(error)
-            return self.config.kind == "udp"
+            return error.errno not in GONE
         return True
 
     def _write(self, lines: list[bytes]) -> None:

@@ -358,3 +358,117 @@ def test_events_go_to_the_targets_of_their_proxy() -> None:
     assert of_proxy.lines() == [b"Server be/s is DOWN, says it\n"]
     assert of_process.lines() == [b"of the process\n"]
     logger.close()
+
+
+@pytest.mark.parametrize(
+    ("form", "line"),
+    [
+        ("local", rb"<132>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d own\[4711\]: m\n"),
+        ("rfc3164", rb"<132>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d here own\[4711\]: m\n"),
+        ("rfc5424", rb'<132>1 \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}[+-]\d\d:\d\d here own 4711 - \[a b="c"\] m\n'),
+        ("priority", rb"<132>m\n"),
+        ("short", rb"<4>m\n"),
+        ("timed", rb"<4>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}[+-]\d\d:\d\d m\n"),
+        ("iso", rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}[+-]\d\d:\d\d m\n"),
+        ("raw", rb"m\n"),
+    ],
+)
+def test_each_format_has_its_own_header(form: str, line: bytes) -> None:
+    reader, target = udp_reader()
+    log = Log()
+    kept = log.syslog.target(replace(target, format=form, tag="own", hostname="here"))
+    log.syslog.keep([kept], model.WARNING, b"m", b'[a b="c"]')
+    log.loop.turn()
+    (found,) = reader.lines()
+    assert re.fullmatch(line, found), found
+
+
+@pytest.mark.parametrize(
+    ("zone", "end"),
+    [("UTC", b"+00:00"), ("Europe/Berlin", b"+01:00"), ("America/St_Johns", b"-03:30"), ("Asia/Kathmandu", b"+05:45")],
+)
+def test_a_date_of_rfc5424_names_its_zone(zone: str, end: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        monkeypatch.setattr(time, "time", lambda: 1800000000.25)
+        start = Header("rfc5424", "haproxy", 7, "").start(16, model.INFO)
+        assert re.fullmatch(rb"<134>1 2027-01-15T\d\d:\d\d:00\.250000" + re.escape(end) + rb" - haproxy 7 - - ", start), start
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_a_header_is_rendered_anew_when_the_second_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    header = Header("timed", "haproxy", 7, "")
+    starts = []
+    for now in (1800000000.0, 1800000000.999999, 1800000001.5):
+        monkeypatch.setattr(time, "time", lambda now=now: now)
+        starts.append(header.start(16, model.INFO))
+    assert [start[19:28] for start in starts] == [b":00.00000", b":00.99999", b":01.50000"]
+
+
+def test_of_a_sample_those_lines_are_sent_whose_turn_it_is() -> None:
+    reader, target = udp_reader()
+    log = Log()
+    chosen = replace(target, format="raw", sample=((1, 1), (3, 4)), sample_size=5, severity_max=model.INFO)
+    for number in range(12):
+        log.keep(chosen, b"never counted", severity=model.DEBUG)
+        log.keep(chosen, b"%d" % number)
+    log.loop.turn()
+    assert reader.lines() == [b"%d\n" % number for number in (0, 2, 3, 5, 7, 8, 10)]
+
+
+def test_an_abstract_socket_is_found_by_its_name() -> None:
+    name = f"\0log-{os.getpid()}".ljust(108, "\0")
+    reader = Reader(socket.AF_UNIX, name)
+    log = Log()
+    log.keep(replace(unix_target(Path("x")), path=name, format="raw"), b"m")
+    log.loop.turn()
+    assert reader.lines() == [b"m\n"]
+
+
+def test_a_datagram_socket_that_was_given_gets_each_line_alone() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    log = Log()
+    kept = log.keep(replace(udp_target(0), kind="fd", port=ours.fileno(), format="raw"), b"1", b"2")
+    ours.close()
+    log.loop.turn()
+    assert [theirs.recv(100), theirs.recv(100)] == [b"1\n", b"2\n"]
+    theirs.close()
+    log.keep(replace(udp_target(0), kind="fd", port=kept.config.port, format="raw"), b"3")
+    log.loop.turn()
+    assert kept.dropped == 1
+    assert log.reports == [
+        f"log target fd@{kept.config.port} : Transport endpoint is not connected; from now on its lines are counted and not reported."
+    ]
+
+
+def test_a_descriptor_that_was_closed_at_the_start_is_never_written_to_whatever_it_is_later(tmp_path: Path) -> None:
+    probe = os.open(tmp_path / "first", os.O_WRONLY | os.O_CREAT)
+    os.close(probe)
+    log = Log()
+    config = replace(udp_target(0), kind="fd", port=probe, format="raw")
+    kept = log.syslog.target(config)
+    later = os.open(tmp_path / "later", os.O_WRONLY | os.O_CREAT)
+    try:
+        log.keep(config, b"m")
+        log.loop.turn()
+        assert later == probe
+        assert (tmp_path / "later").read_bytes() == b""
+        assert kept.dropped == 1
+    finally:
+        os.close(later)
+
+
+def test_a_burst_goes_on_behind_a_line_that_is_too_large_for_the_socket(tmp_path: Path) -> None:
+    reader = Reader(socket.AF_UNIX, str(tmp_path / "log"))
+    log = Log()
+    target = replace(unix_target(tmp_path / "log"), format="raw", length_max=65000)
+    kept = log.keep(target, b"a" * 40, b"b" * 60000, b"c" * 60)
+    assert kept.sock is not None
+    kept.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4608)
+    log.loop.turn()
+    assert [line[:1] for line in reader.lines()] == [b"a", b"c"]
+    assert kept.dropped == 1
+    assert log.reports == [f"log target {tmp_path}/log : Message too long; from now on its lines are counted and not reported."]
