@@ -439,9 +439,9 @@ def test_a_datagram_socket_that_was_given_gets_each_line_alone() -> None:
     log.keep(replace(udp_target(0), kind="fd", port=kept.config.port, format="raw"), b"3")
     log.loop.turn()
     assert kept.dropped == 1
-    assert log.reports == [
-        f"log target fd@{kept.config.port} : Transport endpoint is not connected; from now on its lines are counted and not reported."
-    ]
+    why = "Transport endpoint is not connected"
+    told = f"log target fd@{kept.config.port} : {why}; from now on its lines are counted and not reported."
+    assert log.reports == [told]
 
 
 def test_a_descriptor_that_was_closed_at_the_start_is_never_written_to_whatever_it_is_later(tmp_path: Path) -> None:
