@@ -57,7 +57,7 @@ def here(client: socket.socket) -> bytes:
 
 def test_a_part_that_comes_alone_leaves_at_once() -> None:
     with outlet() as (side, client, world):
-        for now in (10.0, 10.0 + GRAIN_S, 11.0):
+        for now in (10.0, 10.0 + 2 * GRAIN_S, 11.0):
             side.send_part(b"event", now)
             assert here(client) == b"event"
         assert world.services.held == []
