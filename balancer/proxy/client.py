@@ -75,10 +75,12 @@ class ClientSide(ClientOutlet):
         listener = self.listener
         if isinstance(peer, tuple):  # a UNIX socket's has a text, and no address to tell
             self.client_host, self.client_port = peer[0], peer[1]
-            local = None if listener is None else listener.address
-            if local is None:
-                local = transport.get_extra_info("sockname")
-            self.local_host, self.local_port = local[0], local[1]
+            known = None if listener is None else listener.address
+            if known is not None:
+                self.local_host, self.local_port = known
+            else:
+                local = transport.get_extra_info("sockname")  # of IPv6 it has four parts
+                self.local_host, self.local_port = local[0], local[1]
         elif listener is not None:
             self.client_port = listener.number
         connection = transport.get_extra_info("socket")
