@@ -5,7 +5,6 @@ exchanges, and drives the sweep of deadlines. It starts on sockets that are alre
 """
 
 import asyncio
-import resource
 import socket
 from typing import Final, cast
 
@@ -15,6 +14,7 @@ from balancer.backend.events import EventLog
 from balancer.backend.farm import Farm
 from balancer.backend.frontend import Frontend
 from balancer.backend.health import Checks
+from balancer.backend.leaves import descriptors_max
 from balancer.backend.server import Server
 from balancer.http.errors import PAGES, ErrorPage, page_from_file
 from balancer.proxy import ledger
@@ -57,13 +57,7 @@ class Doors(Gate):
         self.clients: set[ClientSide] = set()
         self.waiting: list[ClientSide] = []
         self.is_closed: bool = False
-        self.descriptors_max: int = 0
-        self.learn_limit()
         self.later: asyncio.TimerHandle | None = None  # somebody waits for the rate of connections to fall
-
-    def learn_limit(self) -> None:
-        """Asks how many descriptors the process may have: a system call that not every connection need pay for."""
-        self.descriptors_max, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
 
     def admit(self, client: ClientSide) -> bool:
         """Counts a new connection if there is room for it."""
@@ -73,8 +67,9 @@ class Doors(Gate):
             self._close_full(frontend)
             return False
         self._count(client)
-        if client.descriptor >= self.descriptors_max - DESCRIPTORS_RESERVED:
-            self._stop_for_descriptors(frontend, self.descriptors_max)
+        soft = descriptors_max()
+        if client.descriptor >= soft - DESCRIPTORS_RESERVED:
+            self._stop_for_descriptors(frontend, soft)
         elif not self._has_room(frontend, client.listener):
             self._close_full(frontend)
         return True
@@ -311,7 +306,6 @@ class Worker(Services):
         self.wheel.sweep(now)
         if now >= self.purge_at:
             self.purge_at = now + POOL_PURGE_S
-            self.doors.learn_limit()
             for backend in self.farm.backends:
                 for server in backend.servers:
                     server.pool.expire(now - server.pool_idle_s)
