@@ -81,18 +81,19 @@ def are_peers_required() -> bool:
 def require_peer(name: str) -> str:
     """The path of the program; without it the test is skipped, or fails where REQUIRE_PEERS=1."""
     found = find_peer(name)
-    if found is not None:
-        return found
-    _, package = PEERS.get(name, ((name,), name))
-    lacking(f"needs {name} (apt-get install {package})")
+    if found is None:
+        _, package = PEERS.get(name, ((name,), name))
+        lacking(f"needs {name} (apt-get install {package})")
+    return found
 
 
 def require_module(name: str, package: str) -> Any:
     """A module of a package from PyPI that is among this project's extras."""
     try:
-        return importlib.import_module(name)
+        found = importlib.import_module(name)
     except ImportError as error:
         lacking(f"needs {name} (pip install {package}): {error}")
+    return found
 
 
 def require_folder(package: str) -> Path:

@@ -13,6 +13,7 @@ from operators import Lab, laboratory, run, script
 from peers import require_module
 from running import wait_until
 
+
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with laboratory(tmp_path_factory.mktemp("tools")) as lab:

@@ -1,8 +1,8 @@
 """The 67 questions that were recorded with HAProxy 2.6.12's stats socket, put to ours.
 
-Servers are laid out and stand as they did then. The traffic of the recording is not repeated: figures are compared by where there
-is one and where there is none, everything else to the letter. Where ours is another answer the question stands in a table
-with the reason, and the reason in docs/differences.md.
+Servers are laid out and stand as they did then. The traffic of the recording is not repeated: figures are compared by where
+there is one and where there is none, everything else to the letter. Where ours is another answer the question stands in a
+table with the reason, and the reason in docs/differences.md.
 """
 
 import json
@@ -115,8 +115,8 @@ DIFFERENCES: Final[dict[str, str]] = {
     "show libs": DEVELOPERS,
 }
 
-# What our file cannot have: an agent's columns, a name that is resolved later, rows of listeners; the checks by HTTP of that backend
-# stand in other states (tests/unit/test_observe_stats.py has them).
+# What our file cannot have: an agent's columns, a name that is resolved later, rows of listeners. The checks by HTTP stand in
+# other states (tests/unit/test_observe_stats.py has them).
 ABSENT: Final = frozenset(
     ["states,agent", "states,noname", "front,first", "front,sock-2"]
     + [f"web,{name}" for name in ("l7sts", "nolb", "l7tout", "l7rsp", "l7dyn", "BACKEND")]
@@ -145,7 +145,8 @@ def form(text: str) -> list[str]:
     if text.startswith('{"$schema"'):
         return [json.dumps(json.loads(text), sort_keys=True)]
     if text.startswith(("[{", "[[")):
-        return sorted(_form_of_field(each) for each in _fields(json.loads(text)) if not _is_of_moment(each["field"]["name"]))
+        fields = [each for each in _fields(json.loads(text)) if not _is_of_moment(each["field"]["name"])]
+        return sorted(_form_of_field(each) for each in fields)
     found: list[str | None] = []
     names: list[str] = []
     for line in text.split("\n"):
@@ -191,7 +192,7 @@ def _form_of_line(line: str) -> str | None:
         return None
     line = calm_line(line)
     conn = line.split(" ")
-    if len(conn) in (14, 15) and "/" in conn[0] or line.startswith("# bkname"):
+    if (len(conn) in (14, 15) and "/" in conn[0]) or line.startswith("# bkname"):
         return " ".join(conn[:6])  # what follows counts connections, for each thread
     typed = re.fullmatch(r"([FBS]\.\d+\.\d+\.)?(\d+)\.([^:]*):(\w+:\w+):(.*?)(:\".*\")?", line)
     if typed is not None:
