@@ -6,11 +6,12 @@ import select
 import subprocess
 import termios
 from collections.abc import Callable, Iterator
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, Final
 
 import pytest
 from operators import Lab, laboratory, run, script
-from peers import require_module
+from peers import require_module, require_peer
 from running import wait_until
 
 
@@ -123,40 +124,85 @@ def test_collectd_haproxy_reads_every_figure(lab: Lab) -> None:
     assert len(rows) == 11 and all(len(figures) > 100 for _, figures in rows)
 
 
-def test_hatop_takes_a_server_out_and_in(lab: Lab, require_peer: Callable[[str], str]) -> None:
-    hatop = require_peer("hatop")
+class Terminal:
+    """hatop on a terminal of 180 by 50."""
+
+    def __init__(self, program: "subprocess.Popen[bytes]", terminal: int) -> None:
+        self.program = program
+        self.terminal = terminal
+        self.shown = b""
+
+    def type(self, keys: bytes) -> None:
+        """What a person types."""
+        os.write(self.terminal, keys)
+
+    def read(self) -> None:
+        """Takes what is drawn: a terminal that nobody reads stops its program."""
+        while select.select([self.terminal], [], [], 0)[0]:
+            self.shown += os.read(self.terminal, 65536)
+
+    def wait_for(self, *words: bytes, holds: Callable[[], bool] = lambda: True) -> None:
+        """Returns when all these words have been drawn since the last call, and something holds."""
+
+        def is_there() -> bool:
+            self.read()
+            return all(word in self.shown for word in words) and holds()
+
+        wait_until(is_there, f"{words} in hatop", tells=lambda: repr(self.shown[-2000:]))
+        self.shown = b""
+
+
+@contextmanager
+def hatop(lab: Lab, *words: str) -> Iterator[Terminal]:
+    """The program for the length of a `with`; at its end it is told to quit, and has to."""
+    path = require_peer("hatop")
     terminal, inner = pty.openpty()
     termios.tcsetwinsize(terminal, (50, 180))
-    shown = b""
-
-    def shows(*words: bytes) -> bool:
-        nonlocal shown
-        while select.select([terminal], [], [], 0)[0]:
-            shown += os.read(terminal, 65536)
-        return all(word in shown for word in words)
-
     environ = {**os.environ, "TERM": "xterm"}
-    with subprocess.Popen(
-        [hatop, "-s", lab.path], stdin=inner, stdout=inner, stderr=inner, env=environ, start_new_session=True
-    ) as program:
+    started = [path, "-s", lab.path, *words]
+    with subprocess.Popen(started, stdin=inner, stdout=inner, stderr=inner, env=environ, start_new_session=True) as program:
         try:
-            wait_until(lambda: shows(b"app1", b"app2", b"BACKEND"), "rows in hatop", tells=lambda: repr(shown[-2000:]))
-            for _ in range(3):  # from the top down to app1
-                os.write(terminal, b"\x1bOB")
-            os.write(terminal, b"\x1b[21~")  # F10: disable
-            wait_until(
-                lambda: shows() and "MAINT" in (lab.status("app1"), lab.status("app2")),
-                "a server in maintenance",
-                tells=lambda: repr(shown[-2000:]),
-            )
-            os.write(terminal, b"\x1b[20~")  # F9: enable
-            wait_until(lambda: shows() and lab.is_up(), "it to be back", tells=lambda: repr(shown[-2000:]))
-            os.write(terminal, b"q")
-            assert program.wait(10.0) == 0
+            seen = Terminal(program, terminal)
+            yield seen
+            seen.type(b"q")
+            wait_until(lambda: program.poll() is not None, "hatop to quit")
+            assert program.returncode == 0
         finally:
             program.kill()
     os.close(terminal)
     os.close(inner)
+
+
+ARROW_DOWN: Final = b"\x1bOB"
+KEYS: Final = {"F8": b"\x1b[19~", "F4": b"\x1bOS", "F9": b"\x1b[20~", "F10": b"\x1b[21~"}
+
+
+def test_hatop_takes_a_server_out_and_in(lab: Lab) -> None:
+    with hatop(lab) as seen:
+        seen.wait_for(b"app1", b"app2", b"gone", b"DOWN", b"BACKEND")
+        seen.type(ARROW_DOWN * 3)  # from the top down to app2
+        seen.type(KEYS["F10"])
+        seen.wait_for(holds=lambda: lab.status("app2") == "MAINT")
+        seen.type(KEYS["F9"])
+        seen.wait_for(holds=lambda: lab.status("app2") == "UP")
+        seen.type(KEYS["F8"])
+        seen.wait_for(holds=lambda: lab.say("get weight smalltalk/app2").startswith("11 "))
+        seen.type(KEYS["F4"])
+        seen.wait_for(holds=lambda: lab.say("get weight smalltalk/app2").startswith("1 "))
+
+
+def test_hatop_has_something_to_show_in_each_view(lab: Lab) -> None:
+    with hatop(lab, "-p", "smalltalk") as seen:
+        seen.wait_for(b"here", b"smalltalk", b"app1")
+        for view, heading in ((b"2", b"RATE"), (b"3", b"5xx"), (b"4", b"ECONN"), (b"1", b"QCUR")):
+            seen.type(view)
+            seen.wait_for(heading)
+        seen.type(b"5")
+        seen.wait_for(b"embedded interactive HAProxy shell")
+        seen.type(b"show cli level\r")
+        seen.wait_for(b"admin")
+        seen.type(b"\x1b1")
+        seen.wait_for(b"QCUR")
 
 
 def test_check_haproxy_stats_of_nagios_tells_states(lab: Lab, require_peer: Callable[[str], str]) -> None:
