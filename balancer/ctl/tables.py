@@ -98,7 +98,7 @@ def proxies_table(rows: Sequence[Row], without: frozenset[str] = frozenset()) ->
         servers = [each for each in rows if each.is_server and each.proxy == row.proxy]
         serving = sum(each.is_serving for each in servers)
         errors = ("ereq",) if row.name == FRONTEND else ("econ", "eresp")
-        cells = (
+        cells: tuple[Text | str, ...] = (
             Text(row.proxy),
             row.name.lower(),
             status_text(row.status),
