@@ -6,6 +6,7 @@ Grafana fills them, and has to be answered with series of the balancer.
 
 import json
 import re
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -75,7 +76,11 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scraped]:
 
             def has_scraped() -> bool:
                 asked = 'count_over_time(haproxy_process_uptime_seconds{job="haproxy"}[1m]) >= 2'
-                return bool(found.value(asked))
+                try:
+                    return bool(found.value(asked))
+                except urllib.error.HTTPError as error:
+                    assert error.code == 503, error  # it listens before it is ready
+                    return False
 
             wait_until(has_scraped, "two scrapes", within_s=30.0, tells=program.text)
             yield found
@@ -95,7 +100,9 @@ def test_every_sample_is_kept(scraped: Scraped) -> None:
     assert set(re.findall(r"(?m)^haproxy_\w+", page)) <= names
 
 
-@pytest.mark.parametrize(("title", "expression"), expressions())
+@pytest.mark.parametrize(
+    ("title", "expression"), [pytest.param(*each, id=f"{each[0]} {number}") for number, each in enumerate(expressions())]
+)
 def test_a_query_of_the_dashboard_is_answered(scraped: Scraped, title: str, expression: str) -> None:
     known = set(scraped.ask("label/__name__/values"))
     assert set(SAMPLES.findall(expression)) <= known
