@@ -1,10 +1,11 @@
 """`python -m benchmarks scrapes`: how long visitors wait while the statistics of a thousand servers are read.
 
-A visitor sends a request on a kept connection every millisecond, through the balancer to a server; another program reads
-the page of metrics, the CSV and the statistics page meanwhile. The longest wait of a visitor is told with a reader and without
-one. What a wait owes to other programs on the machine is taken off: the kernel counts how long the balancer, the server and
-this program were ready to run and did not. A visitor's request meets the balancer's loop three times, so the wait is the sum
-of as many stalls.
+A visitor sends a request on a kept connection every millisecond, through the balancer to a server; another program reads the
+page of metrics, the CSV, the statistics page or the stats socket meanwhile. The longest wait of a visitor is told with a
+reader and without one. What a wait owes to other programs on the machine is taken off: the kernel counts how long the
+balancer, the server and this program were ready to run and did not. What a hypervisor takes is not counted there, so the
+verdict is on nine readings of ten. A visitor's request meets the balancer's loop three times: its wait is the sum of as many
+stalls.
 """
 
 import argparse
@@ -35,16 +36,23 @@ PATIENCE_S: Final = 10.0
 REQUEST: Final = b"GET / HTTP/1.1\r\nHost: site.example\r\n\r\n"
 READ_OCTETS: Final = 65536
 
-# What is read, by the path of it.
-READINGS: Final[dict[str, str]] = {
-    "metrics": "/metrics",
-    "CSV": "/stats;csv",
-    "page": "/stats;norefresh",
+# What is read: its path, or the command of the stats socket.
+READINGS: Final[dict[str, tuple[str, str]]] = {
+    "nothing": ("", ""),
+    "metrics": ("/metrics", ""),
+    "CSV": ("/stats;csv", ""),
+    "page": ("/stats;norefresh", ""),
+    "show stat": ("", "show stat"),
+    "servers state": ("", "show servers state"),
 }
+
+COLUMNS: Final = ("what is read", "KiB", "takes", "seen: median", "most", "own: median", "9 of 10", "most", "verdict")
+QUANTILE: Final = 0.9
 
 CONFIG: Final = """
 global
     maxconn 1000
+    stats socket {socket} level user
 defaults
     mode http
     timeout connect 5s
@@ -85,10 +93,10 @@ class Visitor:
         self.waiting = [Path(f"/proc/{pid}/schedstat") for pid in (*pids, "self")]
 
     def visits(self, goes_on: Callable[[], bool]) -> list[tuple[float, float]]:
-        """Requests, one a millisecond, as long as it goes on; the wait of each, and what of it was for a processor."""
+        """Requests, one a millisecond and one at least; the wait of each, and what of it was for a processor."""
         found: list[tuple[float, float]] = []
         lost = self._ready_s()
-        while goes_on():
+        while not found or goes_on():
             began = time.perf_counter()
             self.socket.sendall(REQUEST)
             self._read_answer()
@@ -134,42 +142,38 @@ def _measured(servers: int, scrapes: int, folder: Path) -> tuple[Table, bool]:
     with farm(1, (), False, "", folder, other_cores) as site:
         lines = "\n".join(f"    server s{n} {site.addresses[0]} cookie s{n}" for n in range(1, servers + 1))
         path = folder / "scrapes.cfg"
-        path.write_text(CONFIG.format(port=port, statistics=statistics_port, servers=lines), encoding="ascii")
+        stats_socket = folder / "stats.sock"
+        text = CONFIG.format(port=port, statistics=statistics_port, servers=lines, socket=stats_socket)
+        path.write_text(text, encoding="ascii")
         words = [sys.executable, "-P", "-m", "balancer", "-db", "-f", str(path)]
         with Program("balancer", words, folder, own_core) as balancer:
             balancer.wait_for_port(port)
             visitor = Visitor(port, (balancer, site.program))
             with closing(visitor.socket):
                 table = Table(title=f"The longest wait of a visitor, {servers} servers, {scrapes} readings each, milliseconds")
-                for name in (
-                    "what is read",
-                    "KiB",
-                    "takes",
-                    "seen: median",
-                    "seen: most",
-                    "own: median",
-                    "own: most",
-                    "verdict",
-                ):
+                for name in COLUMNS:
                     table.add_column(name, justify="left" if name in ("what is read", "verdict") else "right")
                 is_fine = True
-                for name, target in {"nothing": "", **READINGS}.items():
+                for name, (target, command) in READINGS.items():
                     url = f"http://127.0.0.1:{statistics_port}{target}" if target else ""
-                    is_fine &= _kind(table, name, url, scrapes, visitor, folder, other_cores)
+                    words = [str(stats_socket), command] if command else [url, ""]
+                    is_fine &= _kind(table, name, words, scrapes, visitor, folder, other_cores)
     return table, is_fine
 
 
-def _kind(table: Table, name: str, url: str, scrapes: int, visitor: Visitor, folder: Path, other_cores: set[int]) -> bool:
+def _kind(
+    table: Table, name: str, words: list[str], scrapes: int, visitor: Visitor, folder: Path, other_cores: set[int]
+) -> bool:
     """Measures one kind of reading and adds its row; whether no visitor waited too long."""
     waits = Waits()
     octets = 0
     takes_ms: list[float] = []
-    with own_program(f"reader-{name}", [sys.executable, "-m", "benchmarks.reader", url], folder, other_cores) as reader:
+    with own_program(f"reader-{name}", [sys.executable, "-m", "benchmarks.reader", *words], folder, other_cores) as reader:
         reader.line()
         reader_output = reader.process.stdout
         assert reader_output is not None
         for _ in range(scrapes):
-            if url:
+            if words[0]:
                 reader.ask()
                 waits.keep(visitor.visits(lambda: not select.select([reader_output], [], [], 0)[0]))
                 took, length = reader.line().split()
@@ -177,12 +181,13 @@ def _kind(table: Table, name: str, url: str, scrapes: int, visitor: Visitor, fol
                 octets = int(length)
             else:
                 waits.keep(visitor.visits(_for(QUIET_S)))
-    most = max(waits.own_ms)
-    figures = (statistics.median(waits.seen_ms), max(waits.seen_ms), statistics.median(waits.own_ms), most)
+    own_ms = sorted(waits.own_ms)
+    judged = own_ms[round(QUANTILE * (len(own_ms) - 1))]
+    figures = (statistics.median(waits.seen_ms), max(waits.seen_ms), statistics.median(own_ms), judged, own_ms[-1])
     takes = f"{statistics.median(takes_ms):.0f}" if takes_ms else ""
-    verdict = f"within {BOUND_MS:g}" if most <= BOUND_MS else f"over {BOUND_MS:g}"
+    verdict = f"within {BOUND_MS:g}" if judged <= BOUND_MS else f"over {BOUND_MS:g}"
     table.add_row(name, f"{octets / 1024:.0f}" if octets else "", takes, *(f"{each:.2f}" for each in figures), verdict)
-    return most <= BOUND_MS
+    return judged <= BOUND_MS
 
 
 def _for(seconds: float) -> Callable[[], bool]:
