@@ -15,7 +15,7 @@ from peers import lacking, require_module, require_peer
 from running import free_port, running, wait_until
 
 CSV: Final = ";csv;norefresh"
-# What is no dependency of the programs' own packages, and asked for by them all the same: how to find out, and Debian's package.
+# What is no dependency of the programs' own packages, and asked for by them all the same: how to find out, Debian's package.
 WANTS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "check_haproxy": (("perl", "-MLWP::UserAgent", "-MMonitoring::Plugin", "-e1"), "libwww-perl libmonitoring-plugin-perl"),
     "haproxy_": (("perl", "-MLWP::UserAgent", "-e1"), "libwww-perl"),
