@@ -20,7 +20,7 @@ import pytest
 PEERS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "apache2": (("apache2",), "apache2"),
     "ansible": (("ansible",), "ansible"),
-    "check_haproxy": (("check_haproxy",), "monitoring-plugins-contrib libmonitoring-plugin-perl libwww-perl"),
+    "check_haproxy": (("check_haproxy",), "monitoring-plugins-contrib"),
     "check_haproxy_stats": (("check_haproxy_stats",), "monitoring-plugins-contrib"),
     "check_http": (("check_http",), "monitoring-plugins-basic"),
     "chromium": (("chromium",), "chromium"),
@@ -31,9 +31,9 @@ PEERS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "goaccess": (("goaccess",), "goaccess"),
     "halog": (("halog",), "haproxy"),
     "haproxy": (("haproxy",), "haproxy"),
-    "haproxy_": (("haproxy_",), "munin-plugins-core libwww-perl"),
+    "haproxy_": (("haproxy_",), "munin-plugins-core"),
     "haproxy_log_analysis": (("haproxy_log_analysis",), "haproxy-log-analysis"),
-    "haproxy_ng": (("haproxy_ng",), "munin-plugins-extra libwww-perl"),
+    "haproxy_ng": (("haproxy_ng",), "munin-plugins-extra"),
     "keepalived": (("keepalived",), "keepalived"),
     "lnav": (("lnav",), "lnav"),
     "logrotate": (("logrotate",), "logrotate"),
@@ -41,7 +41,7 @@ PEERS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "nginx": (("nginx",), "nginx-light"),
     "prometheus": (("prometheus",), "prometheus"),
     "promtool": (("promtool",), "prometheus"),
-    "python.d.plugin": (("python.d.plugin",), "netdata-plugins-python python3-urllib3"),
+    "python.d.plugin": (("python.d.plugin",), "netdata-plugins-python"),
     "rsyslogd": (("rsyslogd",), "rsyslog"),
     "runit": (("runsv",), "runit"),
     "runsv": (("runsv",), "runit"),
@@ -52,6 +52,18 @@ PEERS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "systemd-analyze": (("systemd-analyze",), "systemd"),
     "systemd-tmpfiles": (("systemd-tmpfiles",), "systemd"),
     "wrk": (("wrk",), "wrk"),
+}
+
+# What a program asks for and its package does not bring: how to find out, and the Debian packages that have it.
+WANTS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    "ansible": (("/usr/bin/python3", "-c", "import ansible_collections.community.general"), ("ansible",)),
+    "check_haproxy": (
+        ("perl", "-MLWP::UserAgent", "-MMonitoring::Plugin", "-e1"),
+        ("libwww-perl", "libmonitoring-plugin-perl"),
+    ),
+    "haproxy_": (("perl", "-MLWP::UserAgent", "-e1"), ("libwww-perl",)),
+    "haproxy_ng": (("perl", "-MLWP::UserAgent", "-e1"), ("libwww-perl",)),
+    "python.d.plugin": (("/usr/bin/python3", "-c", "import urllib3"), ("python3-urllib3",)),
 }
 
 # Where Debian puts what only root is thought to run; an ordinary user's PATH may lack them.
@@ -84,6 +96,10 @@ def require_peer(name: str) -> str:
     if found is None:
         _, package = PEERS.get(name, ((name,), name))
         lacking(f"needs {name} (apt-get install {package})")
+    if name in WANTS:
+        words, packages = WANTS[name]
+        if subprocess.run(words, capture_output=True, check=False).returncode:
+            lacking(f"{name} needs more (apt-get install {' '.join(packages)})")
     return found
 
 

@@ -5,38 +5,16 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 from operators import Lab, laboratory, run
-from peers import lacking, require_module, require_peer
+from peers import require_module, require_peer
 from running import free_port, running, wait_until
 
 CSV: Final = ";csv;norefresh"
-# What is no dependency of the programs' own packages, and asked for by them all the same: how to find out, Debian's package.
-WANTS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
-    "check_haproxy": (("perl", "-MLWP::UserAgent", "-MMonitoring::Plugin", "-e1"), "libwww-perl libmonitoring-plugin-perl"),
-    "haproxy_": (("perl", "-MLWP::UserAgent", "-e1"), "libwww-perl"),
-    "haproxy_ng": (("perl", "-MLWP::UserAgent", "-e1"), "libwww-perl"),
-    "python.d.plugin": (("/usr/bin/python3", "-c", "import urllib3"), "python3-urllib3"),
-    "ansible": (("/usr/bin/python3", "-c", "import ansible_collections.community.general"), "ansible"),
-}
-
-
-@pytest.fixture
-def require_whole() -> Callable[[str], str]:
-    """As `require_peer`, for a program that wants what its package does not bring."""
-
-    def require(name: str) -> str:
-        path = require_peer(name)
-        words, package = WANTS[name]
-        if subprocess.run(words, capture_output=True, check=False).returncode:
-            lacking(f"{name} needs {package} (apt-get install {package})")
-        return path
-
-    return require
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +32,8 @@ def both_up(lab: Lab) -> Iterator[None]:
 # --- Nagios ------------------------------------------------------------------------------------------------------------
 
 
-def test_check_haproxy_counts_the_servers_that_are_up(lab: Lab, require_whole: Callable[[str], str]) -> None:
-    words = (require_whole("check_haproxy"), "-u", f"{lab.page};csv")
+def test_check_haproxy_counts_the_servers_that_are_up(lab: Lab) -> None:
+    words = (require_peer("check_haproxy"), "-u", f"{lab.page};csv")
     lab.say("set server nobody/gone state maint")
     assert run(*words).startswith("HAPROXY OK - ")
     assert "smalltalk (Active: 2/2)" in run(*words)
@@ -85,8 +63,8 @@ def munin(plugin: str, lab: Lab, *words: str) -> list[str]:
     return run(plugin, *words, environ=environ).splitlines()
 
 
-def test_munins_haproxy_has_a_graph_per_server(lab: Lab, require_whole: Callable[[str], str]) -> None:
-    plugin = require_whole("haproxy_")
+def test_munins_haproxy_has_a_graph_per_server(lab: Lab) -> None:
+    plugin = require_peer("haproxy_")
     named = munin(plugin, lab, "config")
     assert "graph_title HAProxy statistics for smalltalk" in named
     assert {"sapp1.label app1", "sapp2.label app2", "ss.label s", "sgone.label gone"} <= set(named)
@@ -96,8 +74,8 @@ def test_munins_haproxy_has_a_graph_per_server(lab: Lab, require_whole: Callable
     ]
 
 
-def test_munins_haproxy_ng_has_every_figure(lab: Lab, require_whole: Callable[[str], str]) -> None:
-    plugin = require_whole("haproxy_ng")
+def test_munins_haproxy_ng_has_every_figure(lab: Lab) -> None:
+    plugin = require_peer("haproxy_ng")
     graphs = {line for line in munin(plugin, lab, "config") if line.startswith("multigraph ")}
     assert {"multigraph HAPActive", "multigraph HAPBandwidthBack.smalltalk"} <= graphs
     values = [line for line in munin(plugin, lab) if ".value " in line]
@@ -109,8 +87,8 @@ def test_munins_haproxy_ng_has_every_figure(lab: Lab, require_whole: Callable[[s
 
 
 @pytest.mark.parametrize("way", ["socket", "url"])
-def test_netdata_draws_charts_with_idle_time(lab: Lab, tmp_path: Path, require_whole: Callable[[str], str], way: str) -> None:
-    plugin = require_whole("python.d.plugin")
+def test_netdata_draws_charts_with_idle_time(lab: Lab, tmp_path: Path, way: str) -> None:
+    plugin = require_peer("python.d.plugin")
     places = {"socket": lab.path, "url": f"http://127.0.0.1:{lab.ports['other']}/stats{CSV}"}
     (tmp_path / "python.d").mkdir()
     (tmp_path / "python.d" / "haproxy.conf").write_text(f"lab:\n  {way}: '{places[way]}'\n")
@@ -215,8 +193,8 @@ ANSIBLE: Final = (
 )
 
 
-def test_ansible_takes_a_server_out_and_in(lab: Lab, tmp_path: Path, require_whole: Callable[[str], str]) -> None:
-    ansible = require_whole("ansible")
+def test_ansible_takes_a_server_out_and_in(lab: Lab, tmp_path: Path) -> None:
+    ansible = require_peer("ansible")
     environ = {**os.environ, "HOME": str(tmp_path), "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1", "ANSIBLE_STDOUT_CALLBACK": "json"}
     for words, sent, status in ANSIBLE:
         place = f"host=app2 backend=smalltalk socket={lab.path} {words}"
