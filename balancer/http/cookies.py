@@ -19,7 +19,7 @@ BACKSLASH: Final = 92
 TILDE: Final = b"~"  # between the server's value and the application's (`cookie NAME prefix`)
 
 
-def _pair_end(line: bytes, start: i64) -> i64:
+def pair_end(line: bytes, start: i64) -> i64:
     """Where the pair that begins at `start` ends: at its delimiter or at the end of the line."""
     length: i64 = len(line)
     i = start
@@ -82,7 +82,7 @@ def cookie_values(line: bytes, name: bytes) -> list[bytes]:
                 first -= 1
             behind: i64 = at + 1
             if first == 0 or line[first - 1] == SEMICOLON or line[first - 1] == COMMA:
-                stop = _pair_end(line, at)
+                stop = pair_end(line, at)
                 found = _value_in(line, at, stop, name)
                 if found is not None:
                     values.append(found)
@@ -93,7 +93,7 @@ def cookie_values(line: bytes, name: bytes) -> list[bytes]:
     length: i64 = len(line)
     start: i64 = 0
     while start < length:
-        end = _pair_end(line, start)
+        end = pair_end(line, start)
         value = _value_in(line, start, end, name)
         if value is not None:
             values.append(value)
@@ -114,7 +114,7 @@ def without_cookie(line: bytes, name: bytes) -> bytes:
     begin: i64 = 0  # of the pair with the delimiter before it
     start: i64 = 0
     while start < length:
-        end = _pair_end(line, start)
+        end = pair_end(line, start)
         if _value_in(line, start, end, name) is not None:
             was_cut = True
         else:
@@ -154,7 +154,7 @@ def _without_prefix(line: bytes, name: bytes) -> bytes:
     start: i64 = 0
     begin: i64 = 0
     while start < length:
-        end = _pair_end(line, start)
+        end = pair_end(line, start)
         after = _value_at(line, start, end, name)
         tilde: i64 = line.find(TILDE, after, end) if after >= 0 else -1
         if tilde >= 0:
@@ -186,7 +186,7 @@ def with_server_value(set_cookie: bytes, server: bytes, is_prefix: bool) -> byte
         begin += 1
     if is_prefix:
         return set_cookie[:begin] + server + TILDE + set_cookie[begin:]
-    end = _pair_end(set_cookie, begin)
+    end = pair_end(set_cookie, begin)
     while end > begin and (set_cookie[end - 1] == SP or set_cookie[end - 1] == HTAB):
         end -= 1
     return set_cookie[:begin] + server + set_cookie[end:]

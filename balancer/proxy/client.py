@@ -78,8 +78,7 @@ class ClientSide(ClientChannel):
         peer = transport.get_extra_info("peername")
         if isinstance(peer, tuple):  # a UNIX socket's has a text, and no address to tell
             self.client_host, self.client_port = peer[0], peer[1]
-            local = transport.get_extra_info("sockname")
-            self.local_host, self.local_port = local[0], local[1]
+            self.local_host, self.local_port = transport.get_extra_info("sockname")[:2]
         elif self.listener is not None:
             self.client_port = self.listener.number
         # The buffer must be empty before an exchange counts as delivered: so the low mark is 0.
@@ -97,7 +96,8 @@ class ClientSide(ClientChannel):
     def admitted(self) -> None:
         """The connection counts from now on."""
         self.state = IDLE
-        self._first_octet(self.services.now())
+        self.idle_since = self.services.now()
+        self._first_octet(self.idle_since)
         self.resume_upload()
         self._advance()  # what has come while it waited: uvloop reads on after a pause in `connection_made`
 
@@ -445,13 +445,13 @@ class ClientSide(ClientChannel):
         """Answers what never became a request, logs it, and closes."""
         self._log_refusal(status, cause, now)
         page = self.route.pages[status]
-        if self.transport is not None:
+        if self.transport is not None and (self.pending or not self.route.ignores_probes):
             self.transport.write(page.closes + page.body)
         self._forget_pending()
         self._linger()
 
     def _log_refusal(self, status: int, cause: int, now: float) -> None:
-        ledger.refused(self, self.services.farm, self.pending[self.begin :], self.begun_at, self.begun_wall, status, cause, now)
+        ledger.refused(self, self.services, self.pending[self.begin :], self.begun_at, self.begun_wall, status, cause, now)
 
     def _crashed(self, error: Exception) -> None:
         """A fault of ours ends this connection and no other; one line names it."""

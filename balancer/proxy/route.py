@@ -9,9 +9,10 @@ from balancer.backend.pool import Connection
 from balancer.backend.server import Server
 from balancer.http.errors import ErrorPage
 from balancer.http.head import RequestHead
+from balancer.http.octets import FIELD, all_of
 from balancer.proxy.addresses import AddressLines
 from balancer.proxy.local import Door
-from balancer.proxy.record import AccessLog
+from balancer.proxy.record import AccessLog, Wording
 from balancer.proxy.ruling import Ruling
 
 if TYPE_CHECKING:
@@ -60,6 +61,13 @@ class Route:
         if config.rules is not None or backend_rules is not None:
             is_one = config.is_listen and backend is not None and backend.config.is_listen and backend.name == frontend.name
             self.ruling = Ruling(config.rules, backend_rules, is_one)
+        self.identity: Wording | None = None  # unique-id-format
+        words = config.log_words
+        self.identity_field: bytes = words.identity_field
+        self.logs_early: bool = access_log is not None and words.is_early
+        named = {part.name for part in (*words.line, *words.structured)}
+        self.tells_source: bool = "bi" in named or "bp" in named
+        self.ignores_probes: bool = config.ignores_probes
         self.tarpit_s: float = config.tarpit_timeout_s
         self.dontlognull: bool = config.dontlognull
         self.monitor_uri: bytes = config.monitor_uri
@@ -127,6 +135,11 @@ class Route:
             if counters is not self.frontend.counters:
                 self.frontend.counters.requests_denied += 1
         return service
+
+    def identity_line(self, identity: bytes) -> bytes:
+        """The field line that tells the server a request's identity; b"" without `unique-id-header`."""
+        field = self.identity_field
+        return b"%s: %s\r\n" % (field, identity) if field and all_of(identity, FIELD) else b""
 
     def added_lines(self, client_host: str, local_host: str, head: RequestHead) -> bytes:
         """Field lines of ours for the server."""
