@@ -22,6 +22,7 @@ DASH: Final = 45
 # How the log names a client without an address; its port is the number of the listener.
 UNIX: Final = "unix"
 FORBIDDEN: Final = 403
+IDENTITY_OCTETS_MAX: Final = 127  # HAProxy cuts a longer one
 
 
 def timers_ms(exchange: "Exchange") -> tuple[int, int, int]:
@@ -347,7 +348,7 @@ def detail_of(exchange: "Exchange", record: Record, phase: Phase) -> None:
     detail.source_host, detail.source_port = exchange.source
     detail.number = exchange.serial - 1
     if not exchange.unique_id and route.identity is not None:
-        exchange.unique_id = route.identity.text(record)
+        exchange.unique_id = route.identity.text(record)[:IDENTITY_OCTETS_MAX]
     detail.unique_id = exchange.unique_id
 
 
@@ -360,4 +361,4 @@ def identify(exchange: "Exchange", identity: Wording, now: float) -> None:
     detail.request_fields = request_fields(exchange)
     detail.number = exchange.serial - 1
     record.detail = detail
-    exchange.unique_id = identity.text(record)
+    exchange.unique_id = identity.text(record)[:IDENTITY_OCTETS_MAX]

@@ -85,7 +85,7 @@ def settle_request(exchange: "Exchange", now: float) -> bool:
     if head.error or framing != (head.content_length, head.is_chunked, head.upgrade, head.minor):
         _fail(exchange, now)
         return False
-    head.field_octets = old.field_octets + len(old.target) + len(old.method) - len(head.target) - len(head.method)
+    head.field_octets += old.log_octets() - head.log_octets()
     head.expects_continue = old.expects_continue
     if exchange.received_head is None:
         exchange.received_head = old
