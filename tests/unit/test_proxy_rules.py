@@ -1,5 +1,6 @@
 """Rules at work without a socket: what they make of a request, and that what they put together is never smuggled."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,15 @@ def test_a_denied_request_reaches_no_server(tmp_path: Path) -> None:
 )
 def test_a_line_end_out_of_a_sample_is_never_sent(tmp_path: Path, rule: str, hex_octets: str) -> None:
     talk = asked(tmp_path, rule, get("/?" + hex_octets))
+    for head in (talk.client.got.partition(b"\r\n\r\n")[0], talk.exchange.head.data.removesuffix(b"\r\n\r\n")):
+        lines = head.split(b"\r\n")
+        assert not [line for line in lines if re.search(rb"[\x00-\x1f\x7f]", line)]
+        assert not [line for line in lines if line.lower().startswith(b"x-evil")]
+
+
+@pytest.mark.parametrize("words", ["set-path /%[query,url_dec]", "set-method %[query,url_dec]", "set-query %[query,url_dec]"])
+def test_a_start_line_of_more_than_three_words_is_never_sent(tmp_path: Path, words: str) -> None:
+    talk = asked(tmp_path, f"http-request {words}", get("/?a%0d%0aX-Evil:%201"))
     assert talk.client.got.startswith(b"HTTP/1.1 500 ")
     assert talk.exchange.channel is None
 
