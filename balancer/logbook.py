@@ -48,7 +48,7 @@ class Captures:
 
 @dataclass(frozen=True)
 class LogWords:
-    """All that a section says about the text of its lines. An empty format: there is none."""
+    """All that a section says about the text of its lines; without a `line` they are of a kind that needs none."""
 
     line: tuple[LogPart, ...] = ()
     error: tuple[LogPart, ...] = ()  # for what was no request

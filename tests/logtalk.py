@@ -147,7 +147,7 @@ VISITOR: Final = (
     b"X-Forwarded-For: 203.0.113.7",
     b"X-Forwarded-For: 203.0.113.8, 10.0.0.1",
     b'User-Agent: Mozilla/5.0 ("odd"; {b|c} #1) \\ ]',
-    b'Cookie: a=b; SESSION=abc-x; SES=second',
+    b"Cookie: a=b; SESSION=abc-x; SES=second",
     b"X-Id: an-identity",
     b"X-Who: a b",
 )
@@ -192,7 +192,10 @@ CONVERSATIONS: Final[dict[str, Conversation]] = {
     "nothing": Conversation(b"", "fin"),
     "nothing_late": Conversation(b"", "wait"),
     "nothing_reset": Conversation(b"", "reset"),
-    "two": Conversation(_get(b"/", b"X-Forwarded-For: first").replace(b"Connection: close\r\n", b"") + _get(b"/missing", b"X-Forwarded-For: second")),
+    "two": Conversation(
+        _get(b"/", b"X-Forwarded-For: first").replace(b"Connection: close\r\n", b"")
+        + _get(b"/missing", b"X-Forwarded-For: second")
+    ),
     "short_body": Conversation(b"POST /p HTTP/1.1\r\nHost: h\r\nContent-Length: 50\r\n\r\nhello", "fin"),
     "silent": Conversation(_get(b"/silent")),
 }

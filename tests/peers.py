@@ -18,6 +18,7 @@ PEERS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "curl": (("curl",), "curl"),
     "daemontools": (("supervise",), "daemontools"),
     "gcc": (("gcc", "cc"), "gcc"),
+    "halog": (("halog",), "haproxy"),
     "haproxy": (("haproxy",), "haproxy"),
     "keepalived": (("keepalived",), "keepalived"),
     "logrotate": (("logrotate",), "logrotate"),

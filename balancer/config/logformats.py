@@ -229,7 +229,7 @@ def _httplog(proxy: ProxyDraft, statement: Statement) -> None:
     elif words == "json":
         _chosen(proxy, statement, "json", JSON_WORDS, ())
     else:
-        _chosen(proxy, statement, "http", "option httplog", parse_format(HTTP_FORMAT))
+        _chosen(proxy, statement, "http", "option httplog", ())
 
 
 def _tcplog(proxy: ProxyDraft, statement: Statement) -> None:

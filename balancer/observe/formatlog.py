@@ -56,11 +56,7 @@ def access_log(syslog: Syslog, config: model.Frontend) -> AccessLog | None:
     if config.log_format == "json":
         return JsonLog(syslog, config)
     words = config.log_words
-    captures = words.captures
-    is_plain = not (
-        words.error or words.structured or words.is_early or captures.request or captures.response or captures.cookie
-    )
-    if config.log_format == "http" and is_plain:
+    if config.log_format == "http" and not words.line:
         return HttpLog(syslog, config)
     if config.log_format == "connect" and not words.error and not words.structured:
         return ConnectLog(syslog, config)

@@ -89,7 +89,7 @@ class Exchange(Visitor):
             return
         backend = self.route.backend
         if backend is None or backend.is_disabled:
-            self._identify(now)
+            ledger.identify(self, now)
             self.enter(phases.QUEUE)
             self.finish(phases.SERVER_ABORT, now)
             return
@@ -99,7 +99,7 @@ class Exchange(Visitor):
         if serves_for_backend(self, backend, now):
             return
         if self.route.identity is not None:
-            self._identify(now)
+            ledger.identify(self, now)
         if self.route.ruling is not None:
             self.route.ruling.bind(self, backend)
         else:
@@ -113,10 +113,6 @@ class Exchange(Visitor):
             self._await_body(now)
         else:
             self._assign(now)
-
-    def _identify(self, now: float) -> None:
-        if self.route.identity is not None:
-            ledger.identify(self, self.route.identity, now)
 
     def serve_locally(self, service: Server, now: float) -> None:
         """A service inside the process answers."""
@@ -231,9 +227,7 @@ class Exchange(Visitor):
                 cut = persistence.name
         client = self.client
         fallback = b"" if self.head.has_host else f"{client.local_host}:{client.local_port}".encode()
-        added = self.route.added_lines(client.client_host, client.local_host, self.head)
-        if self.unique_id:
-            added += self.route.identity_line(self.unique_id)
+        added = self.route.added_lines(client.client_host, client.local_host, self.head, self.unique_id)
         if self.route.tells_source:
             self.source = channel.source()
         pieces = [self.head.forwarded(fallback, cut, added)]

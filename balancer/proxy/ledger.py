@@ -12,7 +12,7 @@ from balancer.proxy import phase as phases
 from balancer.proxy.captured import request_fields, response_fields, sent_cookie, set_cookie
 from balancer.proxy.channels import ClientChannel
 from balancer.proxy.phase import Phase
-from balancer.proxy.record import AccessLog, Detail, Record, Wording
+from balancer.proxy.record import AccessLog, Detail, Record
 
 if TYPE_CHECKING:
     from balancer.proxy.exchange import Exchange
@@ -352,8 +352,11 @@ def detail_of(exchange: "Exchange", record: Record, phase: Phase) -> None:
     detail.unique_id = exchange.unique_id
 
 
-def identify(exchange: "Exchange", identity: Wording, now: float) -> None:
-    """Gives the request the name that `unique-id-format` makes of it."""
+def identify(exchange: "Exchange", now: float) -> None:
+    """Gives the request the name that `unique-id-format` makes of it, where there is one."""
+    identity = exchange.route.identity
+    if identity is None:
+        return
     record = record_of(exchange, phases.NORMAL, exchange.phase, 0, 0, now)
     detail = Detail()
     detail.exchange = exchange

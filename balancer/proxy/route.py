@@ -136,12 +136,9 @@ class Route:
                 self.frontend.counters.requests_denied += 1
         return service
 
-    def identity_line(self, identity: bytes) -> bytes:
-        """The field line that tells the server a request's identity; b"" without `unique-id-header`."""
-        field = self.identity_field
-        return b"%s: %s\r\n" % (field, identity) if field and all_of(identity, FIELD) else b""
-
-    def added_lines(self, client_host: str, local_host: str, head: RequestHead) -> bytes:
+    def added_lines(self, client_host: str, local_host: str, head: RequestHead, identity: bytes = b"") -> bytes:
         """Field lines of ours for the server."""
         lines = b"" if self.address_lines is None else self.address_lines.lines(client_host, local_host, head.kept)
+        if identity and self.identity_field and all_of(identity, FIELD):
+            lines += b"%s: %s\r\n" % (self.identity_field, identity)
         return lines + b"connection: close\r\n" if self.tells_close and not head.upgrade else lines
