@@ -89,7 +89,7 @@ class _Reader:
         if text.startswith("{", at):
             end = text.find("}", at)
             if end < 0:
-                raise Refusal(f"truncated line after '{text[at + 1 :]}'")
+                raise Refusal(f"truncated line after '{text[at + 1 :]}'.")
             words = text[at + 1 : end]
             at = end + 1
             flags = _changed(flags, words)

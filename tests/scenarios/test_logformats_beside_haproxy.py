@@ -6,6 +6,7 @@ has a row in docs/differences.md and is asserted here by itself.
 
 import json
 import re
+import socket
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -120,6 +121,18 @@ def test_the_servers_get_the_identity_that_the_line_has(both: list[Side]) -> Non
     for each in both:
         (line,) = lines_of(each, "identified", CONVERSATIONS["visitor"])
         assert line.startswith('<134>-7F000001:7F000001-GET-/-an-identity-end "')
+
+
+@pytest.mark.parametrize("name", ["nothing", "nothing_late"])
+def test_a_probe_is_not_answered_where_probes_are_ignored(both: list[Side], name: str) -> None:
+    for each in both:
+        for section, start in (("probes", b""), ("null", b"HTTP/1.1 4")):
+            with socket.create_connection(("127.0.0.1", each.ports[section]), 5.0) as client:
+                if name == "nothing":
+                    client.shutdown(socket.SHUT_WR)
+                answer = client.recv(100)
+                assert answer.startswith(start)
+                assert bool(answer) == bool(start)
 
 
 def test_a_captured_cookie_cannot_forge_a_field(ours: Side) -> None:
