@@ -51,6 +51,7 @@ RULES: Final = r"""
  http-request return status 200 content-type text/plain string ok if { path /return }
  http-request redirect location /elsewhere if { path /moved }
  http-request tarpit if { path /tarpit }
+ http-request set-src hdr_ip(x-forwarded-for,-1) if { path /sourced }
  http-request set-path /missing if { path /rewritten }
  http-request set-header X-Forwarded-For rewritten if { path /rewritten }
  http-response set-header X-Odd rewritten if { status 404 }
@@ -196,6 +197,11 @@ CONVERSATIONS: Final[dict[str, Conversation]] = {
         _get(b"/", b"X-Forwarded-For: first").replace(b"Connection: close\r\n", b"")
         + _get(b"/missing", b"X-Forwarded-For: second")
     ),
+    "sourced": Conversation(
+        _get(b"/sourced", b"X-Forwarded-For: 203.0.113.7").replace(b"Connection: close\r\n", b"")
+        + _get(b"/sourced", b"X-Forwarded-For: 203.0.113.8").replace(b"Connection: close\r\n", b"")
+        + _get(b"/", b"X-Forwarded-For: 203.0.113.9")
+    ),
     "short_body": Conversation(b"POST /p HTTP/1.1\r\nHost: h\r\nContent-Length: 50\r\n\r\nhello", "fin"),
     "silent": Conversation(_get(b"/silent")),
 }
@@ -221,7 +227,7 @@ def meets(section: str, name: str) -> bool:
 
 def calmed(section: str, line: str) -> str:
     """A line without times, ports and numbers of processes; -1 stays, for it says that a phase was not reached."""
-    line = re.sub(r"127\.0\.0\.1:\d+", "ADDRESS", line)
+    line = re.sub(r"(127\.0\.0\.1|203\.0\.113\.\d+):\d+", r"\1:PORT", line)
     line = re.sub(r"\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d(\.\d{3})?( \+0000)?", "DATE", line)
     if section == "dates":
         return re.sub(r"(?<=\|)[0-9A-F]+(?=\|)", "N", line)

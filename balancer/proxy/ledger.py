@@ -260,9 +260,10 @@ def record_of(exchange: "Exchange", cause: int, phase: Phase, status: int, octet
     frontend = exchange.route.frontend
     farm = exchange.services.farm
     record = Record()
-    if not client.log_name:
-        client.log_name = b"%s:%d [" % ((client.client_host or UNIX).encode(), client.client_port)
-    record.client = client.log_name
+    if exchange.scene is None:  # whose `set-src` holds for one request
+        if not client.log_name:
+            client.log_name = b"%s:%d [" % ((client.client_host or UNIX).encode(), client.client_port)
+        record.client = client.log_name
     record.client_host = client.client_host or UNIX
     record.client_port = client.client_port
     record.bind_host = client.local_host

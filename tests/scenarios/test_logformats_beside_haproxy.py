@@ -150,7 +150,7 @@ def test_a_control_in_a_sample_cannot_end_a_line(ours: Side) -> None:
 def test_each_conversation_gives_one_json_object_a_request(ours: Side, name: str) -> None:
     lines = lines_of(ours, "json", CONVERSATIONS[name])
     objects = [json.loads(line.removeprefix("<134>")) for line in lines]
-    assert len(objects) == (2 if name == "two" else 1)
+    assert len(objects) == {"two": 2, "sourced": 3}.get(name, 1)
     for found in objects:
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d", found["time"])
         assert found["frontend"] == "json"
