@@ -119,6 +119,8 @@ class _Reader:
         self.found.append(LogPart(VARIABLE, b"", name, None, "Q" in flags, "E" in flags, "X" in flags))
 
     def _check(self, sample: Sample) -> None:
+        if sample.fetch.name == "unique-id" and not self.is_at_end:
+            raise Refusal("sample fetch <unique-id> is what this format makes, and cannot be a part of it.")
         if sample.side == "any" or sample.fetch.name in TOLD_AT_THE_END or (sample.side == "request" and not self.is_at_end):
             return
         needs = "HTTP request headers" if sample.side == "request" else "HTTP response headers"

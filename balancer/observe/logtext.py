@@ -122,6 +122,8 @@ class Fetched(Piece):
     def __init__(self, sample: "Sample", style: Style) -> None:
         self.sample = sample
         self.style = style
+        captures = any(call.name.startswith("capture-") for call in sample.converters)
+        self.is_alone: bool = sample.fetch.name in ALONE and not captures
 
     def octets(self, record: Record) -> bytes | None:
         """The sample's value."""
@@ -138,7 +140,7 @@ class Fetched(Piece):
         if exchange is None:
             if sample.fetch.name == "fe_name":
                 return record.frontend_name.encode()
-            if sample.fetch.name not in ALONE:
+            if not self.is_alone:
                 return b""
             scene: Scene = Nowhere(record)
         else:

@@ -25,9 +25,12 @@ DOLLAR: Final = 36
 EQUALS: Final = 61
 
 
-def last_value(head: bytes, name: bytes) -> bytes | None:
-    """The value of the last line of that lower-case name; `head` begins with the line end before the first field."""
-    at = head.lower().rfind(LINE_END + name + b":")
+def last_value(head: bytes, lowered: bytes, name: bytes) -> bytes | None:
+    """The value of the last line of that lower-case name; `head` begins with the line end before the first field.
+
+    `lowered` is the same in lower case.
+    """
+    at = lowered.rfind(LINE_END + name + b":")
     if at < 0:
         return None
     begin = at + len(name) + 3
@@ -64,10 +67,11 @@ def received_answer(exchange: "Exchange") -> ResponseHead | None:
 
 def _slots(slots: "tuple[CaptureSlot, ...]", head: bytes, kept: dict[int, bytes] | None) -> list[bytes | None]:
     found: list[bytes | None] = []
+    lowered = head.lower()
     for number, slot in enumerate(slots):
         value = None if kept is None else kept.get(number)
         if value is None and slot.name and head:
-            value = last_value(head, slot.name)
+            value = last_value(head, lowered, slot.name)
         found.append(None if value is None else value[: slot.length_max])
     return found
 
@@ -180,5 +184,4 @@ CAPTURE_FETCHES: Final[dict[str, Fetch]] = {
     "capture.req.uri": _uri,
     "capture.req.ver": lambda scene, _arguments: [b"HTTP/1.%d" % _received(scene.exchange).minor],
     "capture.res.ver": _answer_version,
-    "unique-id": lambda scene, _arguments: [scene.exchange.unique_id] if scene.exchange.unique_id else [],
 }

@@ -18,6 +18,7 @@ from balancer.backend.balance.hashes import djb2
 from balancer.backend.frontend import Frontend
 from balancer.backend.server import Server
 from balancer.http.view import View, cookies_of, set_cookies_of
+from balancer.proxy import ledger
 from balancer.proxy.captured import CAPTURE_FETCHES
 from balancer.proxy.converters import CONVERTERS, address_of, integer_of, text_of
 from balancer.proxy.scene import Scene
@@ -400,6 +401,12 @@ def _answer_version(scene: Scene, _arguments: Arguments) -> list[Value]:
     return [] if scene.response is None else [b"1.%d" % scene.response.minor]
 
 
+def _identity(scene: Scene, _arguments: Arguments) -> list[Value]:
+    exchange = scene.exchange
+    ledger.identify(exchange, exchange.services.now())
+    return [exchange.unique_id] if exchange.unique_id else []
+
+
 def _is_local(scene: Scene, _arguments: Arguments) -> list[Value]:
     return [ip_address(scene.client_host).is_loopback]
 
@@ -476,6 +483,7 @@ def _all() -> dict[str, Fetch]:
         "url_param": _url_param,
         "urlp": _url_param,
         "urlp_val": lambda scene, arguments: _numbers(_url_param(scene, arguments)),
+        "unique-id": _identity,
         "status": lambda scene, _arguments: [scene.status] if scene.status else [],
     }
     table.update(CAPTURE_FETCHES)

@@ -10,11 +10,11 @@ from balancer.http.framing import CHUNKED
 from balancer.model import ERR
 from balancer.proxy import phase as phases
 from balancer.proxy.captured import request_fields, response_fields, sent_cookie, set_cookie
-from balancer.proxy.channels import ClientChannel
 from balancer.proxy.phase import Phase
 from balancer.proxy.record import AccessLog, Detail, Record
 
 if TYPE_CHECKING:
+    from balancer.proxy.channels import ClientChannel
     from balancer.proxy.exchange import Exchange
     from balancer.proxy.services import Services
 
@@ -151,7 +151,7 @@ def count(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: i
 
 
 def refused(
-    client: ClientChannel,
+    client: "ClientChannel",
     services: "Services",
     octets: bytes,
     begun_at: float,
@@ -228,22 +228,22 @@ def log(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: int
 
 
 def log_early(exchange: "Exchange", now: float) -> None:
-    """The answer's head has left: writes the line now, and never again."""
+    """The answer's head has left: writes the line now, and never again; what is left out now may still end badly."""
     sink = exchange.route.access_log
     answer = exchange.answer
     if sink is None or answer is None or (exchange.scene is not None and exchange.scene.is_silent):
         return
-    phase = exchange.phase
-    _write(exchange, sink, phases.NORMAL, phase, answer.status, answer.logged_octets(), exchange.answered_at)
-    exchange.is_told = True
+    phase, octets = exchange.phase, answer.logged_octets()
+    exchange.is_told = _write(exchange, sink, phases.NORMAL, phase, answer.status, octets, exchange.answered_at)
 
 
-def _write(exchange: "Exchange", sink: AccessLog, cause: int, phase: Phase, status: int, octets: int, now: float) -> None:
+def _write(exchange: "Exchange", sink: AccessLog, cause: int, phase: Phase, status: int, octets: int, now: float) -> bool:
+    """Whether there was a line to be written."""
     route = exchange.route
     is_fine = cause == phases.NORMAL or cause == phases.LOCAL
     is_normal = is_fine and status < 500 and not exchange.failures and not exchange.is_redispatched
     if is_normal and route.skips_normal:
-        return
+        return False
     record = record_of(exchange, cause, phase, status, octets, now)
     if route.raises_errors and not is_normal:
         record.severity = ERR
@@ -252,6 +252,7 @@ def _write(exchange: "Exchange", sink: AccessLog, cause: int, phase: Phase, stat
     if sink.wants_detail:
         detail_of(exchange, record, phase)
     sink.write(record)
+    return True
 
 
 def record_of(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: int, now: float) -> Record:
@@ -356,7 +357,7 @@ def detail_of(exchange: "Exchange", record: Record, phase: Phase) -> None:
 def identify(exchange: "Exchange", now: float) -> None:
     """Gives the request the name that `unique-id-format` makes of it, where there is one."""
     identity = exchange.route.identity
-    if identity is None:
+    if identity is None or exchange.unique_id:
         return
     record = record_of(exchange, phases.NORMAL, exchange.phase, 0, 0, now)
     detail = Detail()

@@ -165,6 +165,7 @@ def test_json_lines_and_another_format_of_one_section_are_refused(tmp_path: Path
         ('error-log-format "%[path]"', "failed to parse error-log-format : sample fetch <path>"),
         ('log-format-sd "%zz"', "failed to parse log-format-sd : no such format variable 'zz'."),
         ('unique-id-format "%zz"', "failed to parse unique-id-format : no such format variable 'zz'."),
+        ('unique-id-format "%[unique-id]"', "<unique-id> is what this format makes"),
         ("unique-id-header", "'unique-id-header' expects an argument."),
         ('unique-id-header "X Id"', "'unique-id-header' expects the name of a field (got 'X Id')"),
         ("unique-id-header Content-Length", "'unique-id-header' cannot change 'Content-Length'"),

@@ -115,6 +115,10 @@ def test_what_was_no_request_has_no_captures_and_the_blanks_run_together() -> No
     assert told("%[src] %[src_port] %[dst] %[fe_name] %[str(a b)] %[path,lower]", record, True) == b"127.0.0.1 49618 ::1 f a b "
 
 
+def test_a_sample_that_would_capture_is_not_asked_of_what_was_no_request() -> None:
+    assert told("%[src,capture-req(0)] %[src,set-var(txn.a)] %[str(a),concat(<,txn.b,>)]", record_of(b"")) == b"- 127.0.0.1 a<>"
+
+
 def record_without_fields(record: Record) -> Record:
     assert record.detail is not None
     record.detail.request_fields = record.detail.response_fields = None
@@ -199,7 +203,7 @@ def test_captures_of_one_name_do_not_hide_each_other() -> None:
     ],
 )
 def test_the_last_line_of_a_name_is_captured(head: bytes, value: bytes | None) -> None:
-    assert last_value(head, b"a") == value
+    assert last_value(head, head.lower(), b"a") == value
 
 
 def talked(folder: Path, lines: str, raw: bytes) -> tuple[Talk, FormatLog]:
