@@ -110,6 +110,8 @@ def fields(
         i += 2
         octets += name_length + stop - value
         kind = int(classify(data, line, name_length))
+        if not kind:
+            continue
         if wanted >> kind & 1:
             kinds.append(kind)
             values.append(data[value:stop])

@@ -1,5 +1,6 @@
 """The native leaves and their specification in Python: the same answer to whatever octets come."""
 
+import resource
 import socket
 import sys
 from collections.abc import Callable
@@ -41,7 +42,7 @@ def outcome(function: Callable[..., Any], *arguments: Any) -> Any:
     """What it returns, or how it refuses."""
     try:
         return function(*arguments)
-    except (IndexError, TypeError, ValueError) as error:
+    except (IndexError, OverflowError, TypeError, ValueError) as error:
         return type(error)
 
 
@@ -119,6 +120,16 @@ def test_what_is_no_argument_is_refused_before_an_octet_is_read(
     function: Callable[..., Any], arguments: tuple[Any, ...]
 ) -> None:
     assert outcome(function, *arguments) in (IndexError, OverflowError, TypeError, ValueError)
+
+
+def test_the_limit_of_descriptors_is_the_soft_one_of_now() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert calls.descriptors_max() == syscalls.descriptors_max() == soft
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft - 1, hard))
+    try:
+        assert calls.descriptors_max() == syscalls.descriptors_max() == soft - 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.parametrize("is_quiet", [calls.is_quiet, syscalls.is_quiet])
