@@ -9,6 +9,7 @@ octet: `len` octets and then LF. A burst is one native call (`leaves.send_each`)
 
 Measured per httplog line, compiled, formatting included, to a UDP target on loopback: 6.5 us where each line is sent alone
 with a pause before it, 3.1 us back to back, 2.3 us in bursts of 16 and more (1.15 us of it make the line).
+One native call for a burst and a connected socket made 2.36 us of 2.99 beside each other (the line given, bursts of 16).
 """
 
 import asyncio

@@ -140,7 +140,7 @@ FRONT: Final = """
 def template(head: str, logs: str) -> str:
     """A file: lines of `global`, and `log` lines of the only section."""
     front = FRONT.replace("{{", "{").replace("}}", "}")
-    return f"global\n    stats socket {{stats}} level admin\n{head}\n{SECTIONS}\nlisten web\n{logs}\n{front}"
+    return f"global\n    nbthread 1\n    stats socket {{stats}} level admin\n{head}\n{SECTIONS}\nlisten web\n{logs}\n{front}"
 
 
 def both(text: str, targets: tuple[str, ...], folder: Path, act: Callable[[Running], None]) -> dict[str, list[list[bytes]]]:

@@ -171,12 +171,13 @@ def test_a_damaged_file_never_stops_the_start(tmp_path: Path, text: str, damage:
         whole = ask(tmp_path / "stats", "show servers state")
     (tmp_path / "all").write_text(damage(whole), encoding="latin-1")
     with program("balancer", text, tmp_path) as process:
+        assert rows(tmp_path, "srv_name")["web/plain"] == ("plain",)
         assert "[WARNING]" in process.text()
         assert f"[{tmp_path}/all:" in process.text()
-        assert rows(tmp_path, "srv_name")["web/plain"] == ("plain",)
 
 
 def test_a_file_that_is_not_there_yet_is_a_warning_of_one_line(tmp_path: Path, text: str) -> None:
     with program("balancer", text, tmp_path) as process:
+        assert rows(tmp_path, "srv_op_state")["web/plain"] == ("2",)
         assert process.text().count("Can't open server state file") == 2  # the common one, and that of one backend
     assert run_to_end("-c", "-f", str(tmp_path / "test.cfg")).returncode == 0
