@@ -28,6 +28,8 @@ HOT: Final[tuple[str, ...]] = (
     "balancer/backend/**/*.py",
     "balancer/proxy/*.py",
     "balancer/observe/accesslog.py",
+    "balancer/observe/formatlog.py",
+    "balancer/observe/logtext.py",
     "balancer/observe/syslog.py",
 )
 

@@ -18,7 +18,7 @@ def parse_text(text: str) -> tuple[Piece, ...]:
             plain.append("%")
             at += 2
         elif text.startswith("%[", at):
-            end = _closing(text, at + 2)
+            end = closing(text, at + 2)
             if plain:
                 pieces.append("".join(plain).encode("utf-8", "surrogateescape"))
                 plain = []
@@ -33,7 +33,8 @@ def parse_text(text: str) -> tuple[Piece, ...]:
     return tuple(pieces)
 
 
-def _closing(text: str, begin: int) -> int:
+def closing(text: str, begin: int) -> int:
+    """Where the `]` of a sample is that begins there."""
     depth = 0
     for at in range(begin, len(text)):
         if text[at] == "(":

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from balancer.config.acls import parse_condition, refuse_anonymous, sides_of
+from balancer.config.captures import parse_capture
 from balancer.config.drafts import ProxyDraft, Reference
 from balancer.config.findings import Refusal
 from balancer.config.formats import parse_text
@@ -49,6 +50,7 @@ ACTIONS: Final[dict[str, tuple[str, str]]] = {
     "set-status": ("sa", "status"),
     "set-log-level": ("qs", "level"),
     "set-nice": ("qs", "nice"),
+    "capture": ("qsa", "capture"),
     "strict-mode": ("qsa", "switch"),
 }
 # The words that a shape of one choice may have.
@@ -60,7 +62,6 @@ REFUSED: Final[dict[str, str]] = {
     "auth": "there are no user lists : let the web server in front ask for passwords",
     "cache-use": "nothing is cached here",
     "cache-store": "nothing is cached here",
-    "capture": "give 'capture request header' or 'capture response header'",
     "lua": "Lua is not supported",
     "do-resolve": "names are resolved at the start",
     "track-sc": "there are no stick tables",
@@ -112,6 +113,8 @@ def parse_rule(proxy: ProxyDraft, statement: Statement) -> None:
         raise Refusal(_unknown(statement.keyword, letter, action))
     if shape == "reply":
         rule = parse_reply(proxy, statement, action)
+    elif shape == "capture":
+        rule = parse_capture(proxy, statement)
     elif shape == "redirect":
         rule = parse_redirect(proxy, statement, words[1:], True)
     else:
@@ -198,12 +201,12 @@ def _status(word: str) -> int:
 
 def check_field(statement: Statement, action: str, name: str) -> None:
     """Refuses names that are none, and fields that only we may write."""
+    subject = f"{statement.keyword} {action}".strip()
     if not name or not NAME_CHARS.issuperset(name):
-        raise Refusal(f"'{statement.keyword} {action}' expects the name of a field (got '{name}')")
+        raise Refusal(f"'{subject}' expects the name of a field (got '{name}')")
     if name.lower() in FRAMING:
         raise Refusal(
-            f"'{statement.keyword} {action}' cannot change '{name}' : it frames the message, and whoever changes it lets "
-            "messages be smuggled"
+            f"'{subject}' cannot change '{name}' : it frames the message, and whoever changes it lets messages be smuggled"
         )
 
 

@@ -62,8 +62,11 @@ class Target:
         config = self.config
         return config.path or (f"{config.host}:{config.port}" if config.kind == "udp" else config.kind)
 
-    def keep(self, severity: int, message: bytes) -> None:
-        """Formats one line and keeps it for the burst; what the target does not want is left out."""
+    def keep(self, severity: int, message: bytes, structured: bytes = b"") -> None:
+        """Formats one line and keeps it for the burst; what the target does not want is left out.
+
+        `structured` is the structured data of RFC 5424, for targets of that format.
+        """
         if severity > self.severity_max:
             return
         if severity < self.severity_min:
@@ -186,10 +189,10 @@ class Syslog:
             self.targets[config] = found
         return found
 
-    def keep(self, targets: list[Target], severity: int, message: bytes) -> None:
+    def keep(self, targets: list[Target], severity: int, message: bytes, structured: bytes = b"") -> None:
         """Keeps a line for each target and has them sent when this turn of the loop ends."""
         for target in targets:
-            target.keep(severity, message)
+            target.keep(severity, message, structured)
         if not self.is_due:
             self.is_due = True
             self.loop.call_soon(self.flush)

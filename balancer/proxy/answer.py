@@ -16,7 +16,7 @@ from balancer.http.framing import CHUNKED, LENGTH, NO_BODY, UNTIL_CLOSE, Body
 from balancer.http.gather import Gathered
 from balancer.http.head import FORBIDDEN, INCOMPLETE, ResponseHead, find_end, list_elements, remove_lines
 from balancer.proxy import phase as phases
-from balancer.proxy.ledger import capture_answer
+from balancer.proxy.ledger import capture_answer, log_early
 from balancer.proxy.splice import consider_answer
 from balancer.proxy.writing import JOINED_OCTETS_MAX
 
@@ -41,6 +41,7 @@ class Answer:
         self.is_complete: bool = False  # the whole answer was handed to the client's side
         self.status: int = -1
         self.head: ResponseHead | None = None
+        self.received_head: ResponseHead | None = None  # before a rule has changed it
         self.body: Body | None = None
         self.is_tunnel: bool = False
         self.pending: bytes = b""  # the first piece of a head that is not complete yet
@@ -188,6 +189,7 @@ class Answer:
                     return  # that was one error too many, and the sessions of the server ended with it
                 ruling = exchange.route.ruling
                 if ruling is not None:
+                    self.received_head = head
                     changed = ruling.answered(exchange, head, now)
                     if changed is None:
                         return
@@ -287,6 +289,8 @@ class Answer:
                 client.send_body([b"".join(parts), *pieces])
         else:
             client.send_head(b"".join(parts))
+        if exchange.route.logs_early:
+            log_early(exchange, now)
         self._after_feed(body, now)
 
     def _continue(self, data: bytes, now: float) -> None:
@@ -389,6 +393,8 @@ class Answer:
         exchange.enter(phases.TUNNEL)
         self.is_tunnel = True
         client.send_head(b"".join(parts))
+        if exchange.route.logs_early:
+            log_early(exchange, now)
         waiting = client.begin_tunnel()
         if waiting:
             exchange.tunnel_from_client(waiting)

@@ -96,7 +96,8 @@ class ClientSide(ClientOutlet):
     def admitted(self) -> None:
         """The connection counts from now on."""
         self.state = IDLE
-        self._first_octet(self.services.now())
+        self.idle_since = self.services.now()
+        self._first_octet(self.idle_since)
         self.resume_upload()
         self._advance()  # what has come while it waited: uvloop reads on after a pause in `connection_made`
 
@@ -411,12 +412,13 @@ class ClientSide(ClientOutlet):
         """Answers what never became a request, logs it, and closes."""
         self._log_refusal(status, cause, now)
         page = self.route.pages[status]
-        self.send_head(page.closes + page.body)
+        if self.pending or not self.route.ignores_probes:
+            self.send_head(page.closes + page.body)
         self._forget_pending()
         self._linger()
 
     def _log_refusal(self, status: int, cause: int, now: float) -> None:
-        ledger.refused(self, self.services.farm, self.pending[self.begin :], self.begun_at, self.begun_wall, status, cause, now)
+        ledger.refused(self, self.services, self.pending[self.begin :], self.begun_at, self.begun_wall, status, cause, now)
 
     def _crashed(self, error: Exception) -> None:
         """A fault of ours ends this connection and no other; one line names it."""

@@ -14,7 +14,8 @@ from balancer.http.octets import CLASS, FIELD
 from balancer.http.reasons import reason_of
 from balancer.http.view import PROTECTED, View, split_elements
 from balancer.proxy import phase as phases
-from balancer.proxy.converters import address_of, integer_of
+from balancer.proxy.captured import capture
+from balancer.proxy.converters import address_of, integer_of, text_of
 from balancer.proxy.fetches import path_of, raw_text, text, value_of
 from balancer.proxy.matching import holds
 from balancer.proxy.patterns import compiled, expand, search
@@ -84,9 +85,10 @@ def settle_request(exchange: "Exchange", now: float) -> bool:
     if head.error or framing != (head.content_length, head.is_chunked, head.upgrade, head.minor):
         _fail(exchange, now)
         return False
-    head.field_octets = old.field_octets + len(old.target) + len(old.method) - len(head.target) - len(head.method)
+    head.field_octets += old.log_octets() - head.log_octets()
     head.expects_continue = old.expects_continue
-    exchange.received_line = exchange.request_line()
+    if exchange.received_head is None:
+        exchange.received_head = old
     exchange.head = head
     return True
 
@@ -205,6 +207,11 @@ def _apply(scene: Scene, view: View, rule: Rule) -> None:
         scene.is_strict = rule.name == "on"
     elif action in ("set-src", "set-dst", "set-src-port", "set-dst-port"):
         _set_address(scene, rule)
+    elif action == "capture":
+        assert rule.sample is not None
+        captured = value_of(scene, rule.sample)
+        if captured is not None:
+            capture(scene, rule.name == "request", rule.status, text_of(captured))
     elif action == "set-method":
         scene.method = text(scene, rule.value)
         scene.is_target_changed = True
@@ -313,6 +320,7 @@ def _answer(exchange: "Exchange", scene: Scene, rule: Rule, is_backend: bool, no
     if exchange.backend is not None:
         counted.append(exchange.backend.counters)
     if action == "deny" or action == "tarpit" or action == "reject":
+        exchange.was_denied = True
         for counters in counted if is_response else counted[-1:] if is_backend else counted[:1]:
             if is_response:
                 counters.responses_denied += 1

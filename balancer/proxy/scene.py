@@ -38,6 +38,8 @@ class Scene:
         self.method: bytes = exchange.head.method
         self.target: bytes = exchange.head.target_sent()
         self.is_target_changed: bool = False
+        self.request_captures: dict[int, bytes] = {}  # by the numbers of slots, what rules captured
+        self.response_captures: dict[int, bytes] = {}
         self._request: View | None = None
         self._answer: View | None = None
 

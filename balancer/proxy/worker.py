@@ -6,6 +6,7 @@ exchanges, and drives the sweep of deadlines. It starts on sockets that are alre
 
 import asyncio
 import socket
+from collections.abc import Mapping
 from typing import Final, cast
 
 from balancer import model
@@ -26,7 +27,7 @@ from balancer.proxy.deadlines import GRAIN_S, Wheel
 from balancer.proxy.exchange import Exchange
 from balancer.proxy.gate import Gate
 from balancer.proxy.listener import Listener
-from balancer.proxy.record import AccessLog
+from balancer.proxy.record import AccessLog, Wording
 from balancer.proxy.route import Route
 from balancer.proxy.services import Services, Site
 from balancer.proxy.splice import SPLICED_OCTETS_MIN, Pipes
@@ -164,6 +165,7 @@ class Worker(Services):
         access_logs: dict[str, AccessLog],
         farm: Farm,
         site: Site,
+        identities: Mapping[str, Wording],
     ) -> None:
         process = config.process
         super().__init__(loop, farm, Wheel(), Limits(process.bufsize, process.maxrewrite, process.maxhdr))
@@ -185,6 +187,7 @@ class Worker(Services):
         self.purge_at: float = 0.0
         self.counts_continuously: bool = any(frontend.config.contstats for frontend in farm.frontends)
         self.site = site
+        self.identities = identities
         routes: dict[str, Route] = {}
         for frontend in farm.frontends:
             routes[frontend.name] = self._route(frontend, access_logs.get(frontend.name))
@@ -288,6 +291,7 @@ class Worker(Services):
             pages[status] = page_from_file(status, raw)
         exporter = self.site.exporter if config.has_exporter() else None
         route = Route(frontend, backend, pages, access_log, config.exporter_path, None if exporter is None else exporter.server)
+        route.identity = self.identities.get(frontend.name)
         route.door = self.site.frontend_doors.get(frontend.name)
         if config.is_listen:
             route.twin = self.farm.backend_by_name.get(frontend.name)
