@@ -3,6 +3,8 @@
 What a variable says, its flags, its escapes and what stands where there is nothing are HAProxy 2.6's, octet for octet, but for
 two things: a captured cookie is escaped as captured fields are, and a control in a sample is written `#XX`; HAProxy writes
 both raw. So no octet of a message ends a line.
+
+Measured, compiled, beside a request's 20 us with the plain httplog: two captured fields 3 us more, six variables 3 to 4.
 """
 
 import os
