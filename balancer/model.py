@@ -337,6 +337,7 @@ class Frontend:
     delays_acknowledgement: bool = False  # `option tcp-smart-accept`
     session_rate_max: int = 0  # `rate-limit sessions`; 0: no limit
     buffers_requests: bool = False
+    no_delay: bool = False  # `option http-no-delay`
     stats_page: StatsPage | None = None
     rules: Rules | None = None
     needs_exporter: bool = False
@@ -386,6 +387,7 @@ class Backend:
     sends_state: bool = False
     logs_checks: bool = False
     buffers_requests: bool = False
+    no_delay: bool = False  # `option http-no-delay`
     prefers_last_server: bool = False
     keep_alive_queue_max: int = 0  # max-keep-alive-queue: longer than that, `prefers_last_server` gives way; 0: never
     stats_page: StatsPage | None = None

@@ -12,7 +12,8 @@ from balancer.admin.reports import NO_SUCH_PROXY, proxy_number
 from balancer.admin.table import ADMIN, Refusal, Talk, command
 from balancer.backend.captures import Capture
 from balancer.http.head import RequestHead, ResponseHead
-from balancer.http.message import FORBIDDEN, find_end
+from balancer.http.leaves import find_end
+from balancer.http.scan import FORBIDDEN
 from balancer.observe.info import ProcessInfo
 
 REQUEST: Final = "request"

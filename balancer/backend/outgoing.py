@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import socket
 import struct
@@ -26,6 +27,43 @@ def open_socket(config: model.Server, is_ipv6: bool) -> socket.socket:
         made.close()
         raise
     return made
+
+
+async def connect(loop: asyncio.AbstractEventLoop, sock: socket.socket, address: tuple[str, int]) -> None:
+    """Connects a socket of `open_socket` to an address of digits. Raises OSError.
+
+    On loopback the handshake is over when connect(2) comes back and says that it is under way: a second call tells so, and
+    nothing has to be waited for. (The loop's own `sock_connect` would ask a thread what the digits mean.)
+    """
+    code = sock.connect_ex(address)
+    if code == errno.EINPROGRESS:
+        code = sock.connect_ex(address)
+        if code == errno.EALREADY:
+            await _writable(loop, sock.fileno())
+            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code and code != errno.EISCONN:
+        raise OSError(code, os.strerror(code))
+
+
+async def _writable(loop: asyncio.AbstractEventLoop, descriptor: int) -> None:
+    ready: asyncio.Future[None] = loop.create_future()
+
+    def wake() -> None:
+        if not ready.done():
+            ready.set_result(None)
+
+    loop.add_writer(descriptor, wake)
+    try:
+        await ready
+    finally:
+        loop.remove_writer(descriptor)
+
+
+def reset_at_close(descriptor: int) -> None:
+    """From now on the close of that socket cuts its connection; nothing happens where there is none."""
+    if descriptor >= 0:
+        with socket.socket(fileno=os.dup(descriptor)) as twin:
+            twin.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
 
 
 def say_goodbye(transport: asyncio.Transport) -> None:

@@ -11,7 +11,8 @@ from typing import Final
 from balancer import model
 from balancer.backend.cookiedates import BAR, UNIT_S, Dates, dates_in, encoded, is_past
 from balancer.backend.server import Server
-from balancer.http.cookies import TILDE, cookie_values, is_set_cookie_of
+from balancer.http.cookies import TILDE, is_set_cookie_of
+from balancer.http.leaves import cookie_values
 
 NO_LETTER: Final = 0  # no cookie rule: the log shows -
 NONE: Final = 78  # N
@@ -108,7 +109,7 @@ class Persistence:
                     if tilde >= 0:
                         value = value[:tilde]
                 else:
-                    bar = value.find(BAR)
+                    bar = -1 if value in self.by_value else value.find(BAR)
                     if bar >= 0:
                         dates = dates_in(value)
                         late = self._late(dates, int(wall_s))

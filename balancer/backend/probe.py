@@ -13,7 +13,7 @@ from typing import Final
 
 from balancer import model
 from balancer.backend.httpcheck import CheckAnswer, judge, request_octets, timed_out
-from balancer.backend.outgoing import open_socket
+from balancer.backend.outgoing import connect, open_socket
 from balancer.backend.verdicts import Verdict
 
 # What HAProxy tells of rules that end with a connect.
@@ -87,7 +87,7 @@ class Probe:
             sock = open_socket(server, is_ipv6)
             self.sock = sock
             async with asyncio.timeout_at(limit_at):
-                await self.loop.sock_connect(sock, (host, port))
+                await connect(self.loop, sock, (host, port))
         except TimeoutError:
             return Verdict("L4TOUT", 0, "", True)
         except OSError as error:

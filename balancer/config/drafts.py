@@ -240,6 +240,7 @@ class Settings:
     sends_state: bool = False
     logs_checks: bool = False
     buffers_requests: bool = False
+    no_delay: bool = False
     backlog: int = 0
     session_rate_max: int = 0
     probes_clients: bool = False

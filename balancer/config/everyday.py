@@ -154,6 +154,7 @@ EVERYDAY_ROWS: Final[tuple[Keyword[ProxyDraft], ...]] = (
         "a request waits until its body is there or `tune.bufsize` of it, within `timeout http-request`",
         "buffers_requests",
     ),
+    _switch("http-no-delay", "DFLB", "chunks of an answer leave one by one, however close they come", "no_delay"),
     _switch("contstats", "DFL", "octets are counted each second, not only when a request ends", "contstats"),
     _switch(
         "prefer-last-server",

@@ -137,7 +137,6 @@ OPTIONS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
         "DFB",
         (
             (REFUSED, "names of fields that are no tokens are refused, others pass", "http-restrict-req-hdr-names"),
-            (NO_EFFECT, "it is always so: what is there leaves at once", "http-no-delay"),
             (NO_EFFECT, "each wait is for one side, and timed for that side alone", "independent-streams"),
         ),
     ),

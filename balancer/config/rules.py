@@ -4,7 +4,7 @@ A table says for each action where it may stand and how many words it takes. Wha
 no action here, is refused with what to do instead.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from balancer.config.acls import parse_condition, refuse_anonymous, sides_of
@@ -83,6 +83,14 @@ REFUSED: Final[dict[str, str]] = {
     "set-bandwidth-limit": "the rate of a body is the client's",
 }
 LISTS: Final[dict[str, str]] = {"http-request": "q", "http-response": "s", "http-after-response": "a"}
+# Kinds of rules in the order in which they are asked, whatever order they stand in.
+ASKED: Final[dict[str, Callable[[ProxyDraft], bool]]] = {
+    "monitor fail": lambda proxy: bool(proxy.monitor_rules),
+    "http-request": lambda proxy: bool(proxy.request_rules or proxy.exporter_path),
+    "redirect": lambda proxy: bool(proxy.redirects),
+    "use_backend": lambda proxy: bool(proxy.switches),
+    "use-server": lambda proxy: bool(proxy.server_rules),
+}
 
 
 def parse_rule(proxy: ProxyDraft, statement: Statement) -> None:
@@ -90,6 +98,8 @@ def parse_rule(proxy: ProxyDraft, statement: Statement) -> None:
     refuse_anonymous(proxy, statement)
     words = statement.arguments
     letter = LISTS[statement.keyword]
+    if letter == "q":
+        warn_of_order(proxy, statement, statement.keyword)
     action = words[0] if words else ""
     if action == "use-service":
         _use_service(proxy, statement)
@@ -110,6 +120,16 @@ def parse_rule(proxy: ProxyDraft, statement: Statement) -> None:
     else:
         rule = _plain_rule(proxy, statement, action, shape)
     _keep(proxy, statement, letter, rule)
+
+
+def warn_of_order(proxy: ProxyDraft, statement: Statement, kind: str) -> None:
+    """Says that a rule stands behind rules of a kind that is asked later."""
+    kinds = list(ASKED)
+    for later in kinds[kinds.index(kind) + 1 :]:
+        if ASKED[later](proxy):
+            article = "an" if later[0] in "aeh" else "a"
+            statement.warn(f"a '{kind}' rule placed after {article} '{later}' rule will still be processed before.")
+            return
 
 
 def _unknown(keyword: str, letter: str, action: str) -> str:
@@ -234,6 +254,7 @@ def _only_path(condition: Condition | None) -> bytes:
 
 def parse_redirect_line(proxy: ProxyDraft, statement: Statement) -> None:
     """`redirect ..`, asked after the last `http-request`."""
+    warn_of_order(proxy, statement, "redirect")
     proxy.redirects.append(parse_redirect(proxy, statement, statement.arguments, False))
 
 
@@ -271,6 +292,7 @@ def parse_persistence(proxy: ProxyDraft, statement: Statement) -> None:
 
 def parse_monitor_fail(proxy: ProxyDraft, statement: Statement) -> None:
     """`monitor fail if ..`."""
+    warn_of_order(proxy, statement, "monitor fail")
     proxy.monitor_rules.append(Rule("monitor fail", _needed(proxy, statement, statement.arguments)))
 
 

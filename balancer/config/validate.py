@@ -244,6 +244,7 @@ def _frontend(process: GlobalDraft, proxy: ProxyDraft, errors: Mapping[str, Erro
         resets_at_close=settings.resets_at_close,
         delays_acknowledgement=settings.delays_acknowledgement,
         buffers_requests=settings.buffers_requests,
+        no_delay=settings.no_delay,
         stats_page=settings.stats_page,
     )
 
@@ -344,6 +345,7 @@ def _backend(process: GlobalDraft, proxy: ProxyDraft, errors: Mapping[str, Error
         sends_state=settings.sends_state,
         logs_checks=settings.logs_checks,
         buffers_requests=settings.buffers_requests,
+        no_delay=settings.no_delay,
         prefers_last_server=settings.prefers_last_server,
         keep_alive_queue_max=settings.keep_alive_queue_max,
         stats_page=settings.stats_page,

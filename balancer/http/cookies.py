@@ -9,96 +9,9 @@ from typing import Final
 
 from mypy_extensions import i64
 
-SP: Final = 32
-HTAB: Final = 9
-SEMICOLON: Final = 59
-COMMA: Final = 44
-EQUALS: Final = 61
-QUOTE: Final = 34
-BACKSLASH: Final = 92
+from balancer.http.scan import HTAB, SP, pair_end, value_at, value_in
+
 TILDE: Final = b"~"  # between the server's value and the application's (`cookie NAME prefix`)
-
-
-def pair_end(line: bytes, start: i64) -> i64:
-    """Where the pair that begins at `start` ends: at its delimiter or at the end of the line."""
-    length: i64 = len(line)
-    i = start
-    quoted = False
-    while i < length:
-        octet = line[i]
-        if quoted:
-            if octet == BACKSLASH:
-                i += 1
-            elif octet == QUOTE:
-                quoted = False
-        elif octet == QUOTE:
-            quoted = True
-        elif octet == SEMICOLON or octet == COMMA:
-            return i
-        i += 1
-    return length
-
-
-def _value_at(line: bytes, start: i64, end: i64, name: bytes) -> i64:
-    """Where the value of the pair line[start:end] begins if its name is `name`, -1 otherwise."""
-    i = start
-    while i < end and (line[i] == SP or line[i] == HTAB):
-        i += 1
-    after: i64 = i + len(name)
-    if after >= end or line[i] != name[0] or not line.startswith(name, i):
-        return -1
-    while after < end and (line[after] == SP or line[after] == HTAB):
-        after += 1
-    if after >= end or line[after] != EQUALS:
-        return -1
-    after += 1
-    while after < end and (line[after] == SP or line[after] == HTAB):
-        after += 1
-    return after
-
-
-def _value_in(line: bytes, start: i64, end: i64, name: bytes) -> bytes | None:
-    """The value of the pair line[start:end] if its name is `name`."""
-    after = _value_at(line, start, end, name)
-    if after < 0:
-        return None
-    stop = end
-    while stop > after and (line[stop - 1] == SP or line[stop - 1] == HTAB):
-        stop -= 1
-    return line[after:stop]
-
-
-def cookie_values(line: bytes, name: bytes) -> list[bytes]:
-    """The values of every pair called `name` in one Cookie field value, in order."""
-    values: list[bytes] = []
-    at: i64 = line.find(name)
-    if at < 0:
-        return values
-    if line.find(b'"') < 0:
-        # Without quotes a pair begins behind any delimiter: only where the name stands is it looked at.
-        while at >= 0:
-            first = at
-            while first > 0 and (line[first - 1] == SP or line[first - 1] == HTAB):
-                first -= 1
-            behind: i64 = at + 1
-            if first == 0 or line[first - 1] == SEMICOLON or line[first - 1] == COMMA:
-                stop = pair_end(line, at)
-                found = _value_in(line, at, stop, name)
-                if found is not None:
-                    values.append(found)
-                if stop > behind:
-                    behind = stop
-            at = line.find(name, behind)
-        return values
-    length: i64 = len(line)
-    start: i64 = 0
-    while start < length:
-        end = pair_end(line, start)
-        value = _value_in(line, start, end, name)
-        if value is not None:
-            values.append(value)
-        start = end + 1
-    return values
 
 
 def without_cookie(line: bytes, name: bytes) -> bytes:
@@ -115,7 +28,7 @@ def without_cookie(line: bytes, name: bytes) -> bytes:
     start: i64 = 0
     while start < length:
         end = pair_end(line, start)
-        if _value_in(line, start, end, name) is not None:
+        if value_in(line, start, end, name) is not None:
             was_cut = True
         else:
             kept.append(line[begin if kept else start : end])
@@ -155,7 +68,7 @@ def _without_prefix(line: bytes, name: bytes) -> bytes:
     begin: i64 = 0
     while start < length:
         end = pair_end(line, start)
-        after = _value_at(line, start, end, name)
+        after = value_at(line, start, end, name)
         tilde: i64 = line.find(TILDE, after, end) if after >= 0 else -1
         if tilde >= 0:
             kept.append(line[begin:after])

@@ -2,8 +2,9 @@
 
 A `Body` takes what arrives and gives what is to be sent on; it never buffers more than an unfinished chunk line or trailer
 section. Chunk sizes, extensions, the CRLF behind the data and trailers are parsed strictly (RFC 9112 7.1) and not relayed:
-what leaves is one new chunk for each piece that came. Octets behind the end of the body are never touched: `feed` says how
-far it read.
+what leaves is one new chunk for each piece that came. Only whole chunks that came octet for octet as they would be written
+pass as they are: a stream of events is made of these. Octets behind the end of the body are never touched: `feed` says how far
+it read.
 """
 
 from typing import Final
@@ -22,6 +23,8 @@ SIZE_DIGITS_MAX: Final = 15
 EXTENSION_OCTETS_MAX: Final = 4096
 EXTENSION_LINE_MAX: Final = 1024
 TRAILER_OCTETS_MAX: Final = 8192
+# Sizes of more digits than this are read the long way: no read brings such a chunk whole.
+WHOLE_DIGITS_MAX: Final = 7
 
 # Where the chunked parser stands.
 _SIZE: Final = 0
@@ -130,6 +133,10 @@ class Body:
     def _feed_chunks(self, data: bytes, start: int) -> int:
         length: i64 = len(data)
         i: i64 = start
+        if self.writes_chunks and self.state == _SIZE and self.digits == 0:
+            i = self._whole_chunks(data, i)
+            if i > start:
+                self.out.append(data if start == 0 and i == length else data[start:i])
         pieces: list[bytes] = []
         while i < length:
             state = self.state
@@ -201,6 +208,32 @@ class Body:
         if pieces:
             self._flush(pieces)
         return int(i)
+
+    def _whole_chunks(self, data: bytes, start: i64) -> i64:
+        """How far data[start:] are whole chunks with data, without extensions, their sizes in lower case and without zeros."""
+        length: i64 = len(data)
+        begin = start
+        payload: i64 = 0
+        while begin < length and data[begin] != 48:
+            i: i64 = begin
+            size: i64 = 0
+            while i < length and i - begin < WHOLE_DIGITS_MAX:
+                octet: i64 = data[i]
+                if 48 <= octet <= 57:
+                    size = size * 16 + octet - 48
+                elif 97 <= octet <= 102:
+                    size = size * 16 + octet - 87
+                else:
+                    break
+                i += 1
+            stop: i64 = i + 2 + size
+            if i == begin or stop + 1 >= length or data[i : i + 2] != b"\r\n" or data[stop : stop + 2] != b"\r\n":
+                break
+            payload += size
+            begin = stop + 2
+        self.data_octets += int(payload)
+        self.extension_octets = max(0, self.extension_octets - payload)
+        return begin
 
     def _flush(self, pieces: list[bytes]) -> None:
         self._emit(pieces[0] if len(pieces) == 1 else b"".join(pieces))

@@ -7,7 +7,8 @@ times, whatever the segments; a head that comes whole never gets here.
 
 from typing import Final
 
-from balancer.http.message import INCOMPLETE, find_end
+from balancer.http.leaves import find_end
+from balancer.http.scan import INCOMPLETE
 
 # The empty line is at most LF CR LF: so much of the past has to be kept in sight.
 TAIL_OCTETS: Final = 3

@@ -28,20 +28,10 @@ from balancer.http.fields import (
     WEBSOCKET_KEY_FIELD,
 )
 from balancer.http.host import is_host
-from balancer.http.message import (
-    CR,
-    FORBIDDEN,
-    INCOMPLETE,
-    LF,
-    SP,
-    Head,
-    find_end,
-    first_element,
-    list_elements,
-    remove_lines,
-    skip_empty_lines,
-)
+from balancer.http.leaves import find_end, span
+from balancer.http.message import Head, first_element, list_elements, remove_lines, skip_empty_lines
 from balancer.http.octets import CLASS, FIELD, TARGET, TCHAR
+from balancer.http.scan import CR, FORBIDDEN, INCOMPLETE, LF, SP
 
 __all__ = [
     "FORBIDDEN",
@@ -56,6 +46,31 @@ __all__ = [
 ]
 
 VERSION_LENGTH: Final = len(b" HTTP/1.1")
+
+# The kinds of fields that each sort of head looks at, as bits.
+REQUEST_KINDS: Final = (
+    1 << HOST_FIELD
+    | 1 << CONNECTION_FIELD
+    | 1 << LENGTH_FIELD
+    | 1 << CODING_FIELD
+    | 1 << COOKIE_FIELD
+    | 1 << UPGRADE_FIELD
+    | 1 << EXPECT_FIELD
+    | 1 << WEBSOCKET_KEY_FIELD
+    | 1 << SHADOW_FIELD
+)
+REQUEST_DROPPED: Final = 1 << CONNECTION_FIELD | 1 << CODING_FIELD | 1 << UPGRADE_FIELD | 1 << DROPPED_FIELD
+RESPONSE_KINDS: Final = (
+    1 << CONNECTION_FIELD
+    | 1 << LENGTH_FIELD
+    | 1 << CODING_FIELD
+    | 1 << SET_COOKIE_FIELD
+    | 1 << CACHE_CONTROL_FIELD
+    | 1 << UPGRADE_FIELD
+    | 1 << WEBSOCKET_ACCEPT_FIELD
+    | 1 << AUTHENTICATE_FIELD
+)
+RESPONSE_DROPPED: Final = 1 << CONNECTION_FIELD | 1 << CODING_FIELD | 1 << DROPPED_FIELD
 
 
 class RequestHead(Head):
@@ -74,7 +89,9 @@ class RequestHead(Head):
         self.websocket_key: bytes = b""
         self._request_line()
         if not self.error:
-            self._scan_fields(self.line_end + 2, field_count_max)
+            # The host of an absolute target replaces Host (RFC 9112 3.2.2).
+            replaced = 1 << HOST_FIELD if self.host_replaced else 0
+            self._scan_fields(self.line_end + 2, field_count_max, REQUEST_KINDS, REQUEST_DROPPED | replaced)
         if not self.error:
             self._judge()
 
@@ -105,8 +122,8 @@ class RequestHead(Head):
     def wants_close(self) -> bool:
         """Whether the client's connection ends after this request."""
         if self.minor == 0:
-            return b"keep-alive" not in self.connection or b"close" in self.connection
-        return bool(self.connection) and b"close" in self.connection
+            return not self.says_keep_alive or self.says_close
+        return self.says_close
 
     def wants_upgrade(self) -> bool:
         """Whether an Upgrade may be passed on."""
@@ -161,8 +178,7 @@ class RequestHead(Head):
         self.method = data[begin:i]
         i += 1
         begin = i
-        while classes[data[i]] & TARGET:
-            i += 1
+        i = span(data, int(i), classes, TARGET)
         if i == begin or data[i] != SP or data[i + 1 : i + 8] != b"HTTP/1.":
             self.error = 400
             return
@@ -207,41 +223,34 @@ class RequestHead(Head):
         self.host = authority
         self.host_replaced = True
 
-    def _field(self, kind: int, value: bytes) -> bool:
+    def _field(self, kind: int, value: bytes) -> None:
         if kind == COOKIE_FIELD:
             self.cookies.append(value)
-            return True
-        if kind == HOST_FIELD:
+        elif kind == HOST_FIELD:
             if self.has_host or not is_host(value):
                 self.error = 400
-                return False
+                return
             self.has_host = True
-            if self.host_replaced:
-                return False
-            self.host = value
-            return True
-        if kind == CONNECTION_FIELD:
+            if not self.host_replaced:
+                self.host = value
+        elif kind == CONNECTION_FIELD:
             self._take_connection(value)
-            return False
-        if kind == LENGTH_FIELD:
-            return self._length(value)
-        if kind == CODING_FIELD:
-            return self._coding(value)
-        if kind == UPGRADE_FIELD:
+        elif kind == LENGTH_FIELD:
+            self._length(value)
+        elif kind == CODING_FIELD:
+            self._coding(value)
+        elif kind == UPGRADE_FIELD:
+            # Written afresh where it may be passed on.
             self.upgrade = value if not self.upgrade else self.upgrade + b", " + value
-            return False  # written afresh where it may be passed on
-        if kind == EXPECT_FIELD:
+        elif kind == EXPECT_FIELD:
             self.expects_continue = value.lower() == b"100-continue"
-            return True
-        if kind == WEBSOCKET_KEY_FIELD:
+        elif kind == WEBSOCKET_KEY_FIELD:
             self.websocket_key = value
-            return True
-        if kind == SHADOW_FIELD:
+        else:
+            assert kind == SHADOW_FIELD
             self.error = 400
-            return False
-        return kind != DROPPED_FIELD
 
-    def _coding(self, value: bytes) -> bool:
+    def _coding(self, value: bytes) -> None:
         """Only one final `chunked`; another coding is 501, all else 400 (RFC 9112 6.1)."""
         elements = list_elements(value)
         if self.minor == 0 or self.has_coding or not elements:
@@ -253,7 +262,6 @@ class RequestHead(Head):
         self.is_chunked = True
         # Written afresh: neither the empty element of `chunked,` nor a blank behind it, which llhttp refuses, is passed on.
         self.kept.append(b"transfer-encoding: chunked\r\n")
-        return False
 
     def _judge(self) -> None:
         if self.minor == 1 and not self.has_host:
@@ -261,7 +269,7 @@ class RequestHead(Head):
             return
         if self.upgrade:
             protocols = list_elements(self.upgrade)
-            if self.minor == 0 or b"upgrade" not in self.connection or b"h2c" in protocols or not protocols:
+            if self.minor == 0 or b"upgrade" not in self.nominated or b"h2c" in protocols or not protocols:
                 self.upgrade = b""
             elif protocols == [b"websocket"] and not self.websocket_key:
                 self.error = 400
@@ -295,7 +303,14 @@ class ResponseHead(Head):
         self.is_connection_bound: bool = False  # NTLM or Negotiate: the connection carries one user's identity
         self._status_line()
         if not self.error:
-            self._scan_fields(self.fields_begin, field_count_max)
+            dropped = RESPONSE_DROPPED
+            if self.status < 200:
+                dropped |= 1 << LENGTH_FIELD  # 1xx must not carry one (RFC 9110 8.6)
+            if self.status != 101 and self.status != 426:
+                dropped |= 1 << UPGRADE_FIELD  # those two say what to upgrade to (RFC 9110 15.5.22)
+            self._scan_fields(self.fields_begin, field_count_max, RESPONSE_KINDS, dropped)
+            if self.has_own_cookie and not preserve and not self.error:
+                self.drop_own_cookie()
 
     def keeps_alive(self, method: bytes) -> bool:
         """Whether the server lets its connection be used again after an answer to that method.
@@ -303,8 +318,8 @@ class ResponseHead(Head):
         After anything but GET and HEAD silence is doubt: Swazoo closes then without a word, and what crosses the close is lost.
         """
         if self.minor == 0 or (method != b"GET" and method != b"HEAD"):
-            return b"keep-alive" in self.connection and b"close" not in self.connection
-        return not self.connection or b"close" not in self.connection
+            return self.says_keep_alive and not self.says_close
+        return not self.says_close
 
     def log_octets(self) -> int:
         """The head's size as HAProxy's log counts it."""
@@ -313,6 +328,9 @@ class ResponseHead(Head):
     def forbids_storing(self) -> bool:
         """Whether the server itself says, without field names, private or no-store."""
         for value in self.cache_control:
+            lowered = value.lower()
+            if b"private" not in lowered and b"no-store" not in lowered:
+                continue
             for directive in list_elements(value):
                 if directive in (b"private", b"no-store"):
                     return True
@@ -340,7 +358,7 @@ class ResponseHead(Head):
     def _status_line(self) -> None:
         data = self.data
         i: i64 = self.start
-        if not data.startswith(b"HTTP/1.", i):
+        if data[i : i + 7] != b"HTTP/1.":
             self.error = 502
             return
         minor: i64 = data[i + 7] - 48
@@ -368,43 +386,34 @@ class ResponseHead(Head):
         if data[i] == SP:
             i += 1
             begin: i64 = i
-            while CLASS[data[i]] & FIELD:
-                i += 1
+            i = span(data, int(i), CLASS, FIELD)
             self.reason = data[begin:i]
         if data[i] != CR or data[i + 1] != LF:
             self.error = 502
             return
         self.fields_begin = int(i + 2)
 
-    def _field(self, kind: int, value: bytes) -> bool:
+    def _field(self, kind: int, value: bytes) -> None:
         if kind == LENGTH_FIELD:
-            return self._length(value) and self.status >= 200  # 1xx must not carry one (RFC 9110 8.6)
-        if kind == SET_COOKIE_FIELD:
-            if self.own_cookie and value[: value.find(b"=") + 1].rstrip(b"=").strip(b" \t") == self.own_cookie:
+            self._length(value)
+        elif kind == SET_COOKIE_FIELD:
+            if self.own_cookie and is_set_cookie_of(value, self.own_cookie):
                 self.has_own_cookie = True
-                return self.preserve
-            return True
-        if kind == CACHE_CONTROL_FIELD:
+        elif kind == CACHE_CONTROL_FIELD:
             self.cache_control.append(value)
-            return True
-        if kind == CONNECTION_FIELD:
+        elif kind == CONNECTION_FIELD:
             self._take_connection(value)
-            return False
-        if kind == CODING_FIELD:
+        elif kind == CODING_FIELD:
             elements = list_elements(value)
             if self.minor == 0 or self.has_coding or elements != [b"chunked"]:
                 self.error = 502
             self.has_coding = True
-            self.is_chunked = True
-            return False  # written afresh by whoever knows the client's version
-        if kind == UPGRADE_FIELD:
+            self.is_chunked = True  # written afresh by whoever knows the client's version
+        elif kind == UPGRADE_FIELD:
             self.upgrade = value
-            return self.status == 101 or self.status == 426  # which says what to upgrade to (RFC 9110 15.5.22)
-        if kind == WEBSOCKET_ACCEPT_FIELD:
+        elif kind == WEBSOCKET_ACCEPT_FIELD:
             self.websocket_accept = value
-            return True
-        if kind == AUTHENTICATE_FIELD:
+        else:
+            assert kind == AUTHENTICATE_FIELD
             scheme = value[:9].lower()
             self.is_connection_bound = self.is_connection_bound or scheme == b"negotiate" or scheme[:4] == b"ntlm"
-            return True
-        return kind != DROPPED_FIELD

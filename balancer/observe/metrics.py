@@ -48,7 +48,7 @@ SUMS: Final = {
 }
 
 # What is read and written at once, so that a scrape of a thousand servers holds nobody up.
-SAMPLES_MAX: Final = 200
+SAMPLES_MAX: Final = 100
 # Samples per row, of columns that have several.
 WIDTHS: Final = {
     "status": len(SERVER_STATES),

@@ -18,6 +18,7 @@ from balancer.http.head import FORBIDDEN, INCOMPLETE, ResponseHead, find_end, li
 from balancer.proxy import phase as phases
 from balancer.proxy.ledger import capture_answer, log_early
 from balancer.proxy.splice import consider_answer
+from balancer.proxy.writing import JOINED_OCTETS_MAX
 
 if TYPE_CHECKING:
     from balancer.proxy.exchange import Exchange
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 INTERIM_COUNT_MAX: Final = 100
 # As many octets of a head tell whether it may be one: those of `HTTP/1.`.
 START_OCTETS: Final = 7
-# Up to here one joined write is cheaper than a vector.
-JOIN_OCTETS_MAX: Final = 65536
 WEBSOCKET_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 1.3
 CACHE_CONTROL_LINE: Final = b"cache-control: private\r\n"
 
@@ -283,12 +282,11 @@ class Answer:
         pieces = body.out
         if pieces:
             body.out = []
-            if len(data) <= JOIN_OCTETS_MAX:
+            if len(data) <= JOINED_OCTETS_MAX:
                 parts.extend(pieces)
                 client.send_head(b"".join(parts))
             else:
-                client.send_head(b"".join(parts))
-                client.send_body(pieces)
+                client.send_body([b"".join(parts), *pieces])
         else:
             client.send_head(b"".join(parts))
         if exchange.route.logs_early:
@@ -302,7 +300,10 @@ class Answer:
         pieces = body.out
         if pieces:
             body.out = []
-            self.exchange.client.send_body(pieces)
+            if body.is_done or body.kind != CHUNKED or not self.exchange.route.merges_parts:
+                self.exchange.client.send_body(pieces)
+            else:
+                self.exchange.client.send_part(pieces[0] if len(pieces) == 1 else b"".join(pieces), now)
         if end < len(data):
             self.keeps_server = False
         self._after_feed(body, now)

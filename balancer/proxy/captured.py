@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from mypy_extensions import i64
 
-from balancer.http.cookies import pair_end
 from balancer.http.head import RequestHead, ResponseHead
+from balancer.http.scan import pair_end
 from balancer.proxy import phase as phases
 from balancer.proxy.phase import Phase
 from balancer.proxy.scene import Scene

@@ -62,6 +62,13 @@ class ClientChannel(Timed):
         """Sends framed body octets."""
         raise AssertionError("a kind of client connection sends")
 
+    def send_part(self, part: bytes, now: float) -> None:
+        """Sends a part of a body that goes on; close behind another one it may wait for its like, a grain at most."""
+        self.send_body([part])
+
+    def push(self) -> None:
+        """Nothing waits for its like any more."""
+
     def is_rid_of_all(self) -> bool:
         """Whether all that was written has left; if not, `Exchange.client_resumed` tells when."""
         return not self.is_blocked

@@ -6,23 +6,20 @@ half-closes first and reads on for a while, because a reset would take the answe
 """
 
 import asyncio
-import os
-import socket
-import time
 from typing import Final
 
 from mypy_extensions import mypyc_attr
 
-from balancer.backend.outgoing import NO_LINGER, say_goodbye
+from balancer.backend.outgoing import reset_at_close, say_goodbye
 from balancer.http.gather import Gathered
 from balancer.http.head import FORBIDDEN, INCOMPLETE, RequestHead, find_end, line_error, skip_empty_lines
 from balancer.http.message import LEADING_EMPTY_LINES_MAX
 from balancer.proxy import ledger
 from balancer.proxy import phase as phases
-from balancer.proxy.channels import ClientChannel
 from balancer.proxy.exchange import Exchange
 from balancer.proxy.gate import Gate
 from balancer.proxy.listener import Listener
+from balancer.proxy.outlet import ClientOutlet
 from balancer.proxy.route import Route
 from balancer.proxy.services import Services
 
@@ -40,13 +37,12 @@ EMPTY_LINES_OCTETS_MAX: Final = 2 * LEADING_EMPTY_LINES_MAX
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class ClientSide(ClientChannel):
+class ClientSide(ClientOutlet):
     """See the module."""
 
     def __init__(self, route: Route, services: Services, gate: Gate, listener: Listener | None = None) -> None:
-        super().__init__(route)
-        self.services, self.gate, self.listener = services, gate, listener
-        self.transport: asyncio.Transport | None = None
+        super().__init__(route, services)
+        self.gate, self.listener = gate, listener
         self.state: int = IDLE
         self.exchange: Exchange | None = None
         self.pending: bytes = b""  # what waits for its turn is pending[begin:]; b"" when nothing does
@@ -76,11 +72,19 @@ class ClientSide(ClientChannel):
 
     def _made(self, transport: asyncio.Transport) -> None:
         peer = transport.get_extra_info("peername")
+        listener = self.listener
         if isinstance(peer, tuple):  # a UNIX socket's has a text, and no address to tell
             self.client_host, self.client_port = peer[0], peer[1]
-            self.local_host, self.local_port = transport.get_extra_info("sockname")[:2]
-        elif self.listener is not None:
-            self.client_port = self.listener.number
+            known = None if listener is None else listener.address
+            if known is not None:
+                self.local_host, self.local_port = known
+            else:
+                local = transport.get_extra_info("sockname")  # of IPv6 it has four parts
+                self.local_host, self.local_port = local[0], local[1]
+        elif listener is not None:
+            self.client_port = listener.number
+        connection = transport.get_extra_info("socket")
+        self.descriptor = -1 if connection is None else int(connection.fileno())
         # The buffer must be empty before an exchange counts as delivered: so the low mark is 0.
         transport.set_write_buffer_limits(high=65536, low=0)
         if self.gate.admit(self):
@@ -88,10 +92,6 @@ class ClientSide(ClientChannel):
         else:
             self.state = WAITING
             self.pause_upload()
-
-    def fileno(self) -> int:
-        """The descriptor of the connection, -1 when it is gone."""
-        return -1 if self.transport is None else int(self.transport.get_extra_info("socket").fileno())
 
     def admitted(self) -> None:
         """The connection counts from now on."""
@@ -224,39 +224,6 @@ class ClientSide(ClientChannel):
 
     # --- the exchange's calls ------------------------------------------------------------------------------------------
 
-    def send_head(self, head: bytes) -> None:
-        """Sends a response head or a whole small answer."""
-        if self.transport is not None:
-            self.transport.write(head)
-
-    def send_body(self, pieces: list[bytes]) -> None:
-        """Sends framed body octets."""
-        transport = self.transport
-        if transport is None:
-            return
-        if len(pieces) == 1:
-            transport.write(pieces[0])
-        else:
-            transport.writelines(pieces)
-
-    def is_rid_of_all(self) -> bool:
-        """Whether all that was written has left; if not, `resume_writing` comes when it has."""
-        transport = self.transport
-        if transport is not None and not transport.is_closing():
-            transport.set_write_buffer_limits(high=0)  # calls `pause_writing` at once where something is left
-        return not self.is_blocked
-
-    def lend(self) -> int:
-        """A dup of the descriptor; the write buffer, which is empty, has its usual limits again."""
-        if self.transport is not None:
-            self.transport.set_write_buffer_limits(high=65536, low=0)
-        return os.dup(self.fileno())
-
-    def send_end(self) -> None:
-        """Half-closes."""
-        if self.transport is not None and not self.transport.is_closing():
-            self.transport.write_eof()
-
     def pause_upload(self) -> None:
         """Reads no more until `resume_upload`."""
         transport = self.transport
@@ -314,9 +281,9 @@ class ClientSide(ClientChannel):
             return
         self.state = CLOSED
         self.services.wheel.forget(self)
-        if self.fileno() >= 0:
-            with socket.socket(fileno=os.dup(self.fileno())) as twin:
-                twin.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+        if self.is_held:
+            self.push()
+        reset_at_close(self.fileno())
         transport.abort()
 
     # --- the worker's calls --------------------------------------------------------------------------------------------
@@ -415,7 +382,7 @@ class ClientSide(ClientChannel):
     def _first_octet(self, now: float) -> None:
         """A request begins: from here its log line counts, and its head has a total deadline."""
         self.begun_at = now
-        self.begun_wall = time.time()
+        self.begun_wall = now + self.services.wall_ahead_s
         limit = self.route.head_timeout_s
         self.services.wheel.set(self, now + limit if limit else 0.0)
 
@@ -445,8 +412,8 @@ class ClientSide(ClientChannel):
         """Answers what never became a request, logs it, and closes."""
         self._log_refusal(status, cause, now)
         page = self.route.pages[status]
-        if self.transport is not None and (self.pending or not self.route.ignores_probes):
-            self.transport.write(page.closes + page.body)
+        if self.pending or not self.route.ignores_probes:
+            self.send_head(page.closes + page.body)
         self._forget_pending()
         self._linger()
 

@@ -6,11 +6,10 @@ connect is over at once; then the task only waits for the transport to stand on 
 
 import asyncio
 import errno
-import os
 import socket
 from typing import Final, cast
 
-from balancer.backend.outgoing import open_socket
+from balancer.backend.outgoing import connect, open_socket
 from balancer.backend.server import Server
 from balancer.proxy.channels import Connecting
 from balancer.proxy.exchange import Exchange
@@ -94,26 +93,8 @@ class Attempt(Connecting):
         config = self.server.config
         sock = open_socket(config, config.is_ipv6)
         try:
-            code = sock.connect_ex((config.host, config.port))
-            if code == errno.EINPROGRESS:
-                await self._writable(sock.fileno())
-                code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            if code:
-                raise OSError(code, os.strerror(code))
+            await connect(self.loop, sock, (config.host, config.port))
         except BaseException:
             sock.close()
             raise
         return sock
-
-    async def _writable(self, fileno: int) -> None:
-        ready: asyncio.Future[None] = self.loop.create_future()
-
-        def wake() -> None:
-            if not ready.done():
-                ready.set_result(None)
-
-        self.loop.add_writer(fileno, wake)
-        try:
-            await ready
-        finally:
-            self.loop.remove_writer(fileno)

@@ -18,6 +18,16 @@ from balancer.proxy.route import Route
 RETRY_S: Final = 0.1
 
 
+def one_address(sock: socket.socket) -> tuple[str, int] | None:
+    """The address and port to which a listening socket is bound; None where clients may connect to any, or to a path."""
+    try:
+        name = sock.getsockname()
+    except OSError:
+        return None
+    is_one = isinstance(name, tuple) and name[0] not in ("0.0.0.0", "::")
+    return (name[0], name[1]) if is_one else None
+
+
 class Listener:
     """A bound socket of a frontend. States: closed, opening, open; while it is paused it can only be closed."""
 
@@ -43,6 +53,8 @@ class Listener:
         self.server: asyncio.AbstractServer | None = None
         self.connections_cur: int = 0
         self.number = number
+        # What clients connect to, where it is one address: nobody need ask the kernel for each of them.
+        self.address: tuple[str, int] | None = one_address(sock)
 
     def __repr__(self) -> str:
         return f"<Listener {self.bind.address()} {'open' if self.server else 'closed'}>"

@@ -74,6 +74,7 @@ class Route:
         self.skips_normal: bool = config.dontlog_normal
         self.raises_errors: bool = config.log_separate_errors
         self.buffers_requests: bool = config.buffers_requests or (backend is not None and backend.config.buffers_requests)
+        self.merges_parts: bool = not (config.no_delay or (backend is not None and backend.config.no_delay))
         modes = [config.connections] + ([backend.config.connections] if backend is not None else [])
         self.closes_client: bool = "close" in modes
         self.closes_server: bool = self.closes_client or "server-close" in modes

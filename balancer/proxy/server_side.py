@@ -7,15 +7,16 @@ the kernel may not have reached the loop yet.
 
 import asyncio
 import os
-import select
 import socket
 from typing import Final, Protocol
 
 from balancer.backend.backend import Request
+from balancer.backend.leaves import is_quiet
 from balancer.backend.outgoing import NO_LINGER
 from balancer.backend.server import Server
 from balancer.proxy.channels import ServerChannel
 from balancer.proxy.exchange import Exchange
+from balancer.proxy.writing import write_all
 
 TCP_INFO_OCTETS: Final = 128
 TCP_CLOSE: Final = 7  # tcpi_state, its first octet
@@ -23,7 +24,6 @@ BYTES_ACKED_AT: Final = 120  # tcpi_bytes_acked in struct tcp_info (Linux 4.1 an
 # What is read of a connection whose end was a failed write: more than a kernel's receive buffer holds.
 REST_OCTETS: Final = 65536
 REST_READS_MAX: Final = 128
-READABLE: Final = select.POLLIN | select.POLLRDHUP
 
 
 class Clock(Protocol):
@@ -43,8 +43,8 @@ class ServerSide(ServerChannel):
         self.exchange: Exchange | None = None
         self.transport: asyncio.Transport | None = None
         self.is_paused: bool = False
-        self.poller = select.poll()
-        self.poller.register(sock.fileno(), READABLE)
+        self.descriptor: int = sock.fileno()  # for as long as the transport is not closing
+        self.is_behind: bool = False  # the transport's write buffer may hold something
 
     def __repr__(self) -> str:
         state = "idle" if self.is_pooled else repr(self.exchange)
@@ -179,10 +179,7 @@ class ServerSide(ServerChannel):
             return
         for piece in pieces:
             self.written_octets += len(piece)
-        if len(pieces) == 1:
-            transport.write(pieces[0])
-        else:
-            transport.writelines(pieces)
+        self.is_behind = write_all(transport, self.descriptor, pieces, self.is_behind)
 
     def is_rid_of_all(self) -> bool:
         """Whether all that was written has left; if not, `resume_writing` comes when it has."""
@@ -220,7 +217,7 @@ class ServerSide(ServerChannel):
     def is_fresh(self) -> bool:
         """Whether neither octets nor an end wait on the socket."""
         transport = self.transport
-        return transport is not None and not transport.is_closing() and not self.poller.poll(0)
+        return transport is not None and not transport.is_closing() and is_quiet(self.descriptor)
 
     def acked_octets(self) -> int:
         """How much of what was ever written the server's kernel has taken; -1 when it cannot be told.

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from mypy_extensions import mypyc_attr
 
 from balancer.backend.farm import Farm
 from balancer.backend.server import Server
-from balancer.proxy.channels import Connecting, Limits
+from balancer.proxy.channels import ClientChannel, Connecting, Limits
 from balancer.proxy.deadlines import Wheel
 from balancer.proxy.local import Door
 from balancer.proxy.splice import NOTHING_IS_SPLICED, Pipes
@@ -70,6 +71,8 @@ class Services:
         self.pipes: Pipes | None = None
         self.spliced_octets_min: int = NOTHING_IS_SPLICED
         self.is_stopping: bool = False
+        self.held: list[ClientChannel] = []  # those of whose parts the kernel keeps some, until the next sweep
+        self.wall_ahead_s: float = 0.0  # of `now`
         self.serial: int = 0
         self.variables: dict[str, Value] = {}  # `proc.`
         self.environment: Mapping[str, str] = {}  # as the file's `setenv` and its kin leave it
@@ -77,6 +80,10 @@ class Services:
     def now(self) -> float:
         """`loop.time()` in seconds."""
         return self.loop.time()
+
+    def learn_wall(self) -> None:
+        """Asks what time it is. Whoever needs the time of day between two calls adds to `now` what it was ahead then."""
+        self.wall_ahead_s = time.time() - self.loop.time()
 
     def connect(self, exchange: "Exchange", server: Server) -> Connecting:
         """Opens a connection to `server`; the exchange hears `connected` or `connect_failed`."""

@@ -5,7 +5,6 @@ exchanges, and drives the sweep of deadlines. It starts on sockets that are alre
 """
 
 import asyncio
-import resource
 import socket
 from collections.abc import Mapping
 from typing import Final, cast
@@ -16,6 +15,7 @@ from balancer.backend.events import EventLog
 from balancer.backend.farm import Farm
 from balancer.backend.frontend import Frontend
 from balancer.backend.health import Checks
+from balancer.backend.leaves import descriptors_max
 from balancer.backend.server import Server
 from balancer.http.errors import PAGES, ErrorPage, page_from_file
 from balancer.proxy import ledger
@@ -68,8 +68,8 @@ class Doors(Gate):
             self._close_full(frontend)
             return False
         self._count(client)
-        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if client.fileno() >= soft - DESCRIPTORS_RESERVED:
+        soft = descriptors_max()
+        if client.descriptor >= soft - DESCRIPTORS_RESERVED:
             self._stop_for_descriptors(frontend, soft)
         elif not self._has_room(frontend, client.listener):
             self._close_full(frontend)
@@ -198,6 +198,7 @@ class Worker(Services):
 
     async def start(self) -> None:
         """Begins to accept, to check and to watch the deadlines."""
+        self.learn_wall()
         for listener in self.doors.listeners:
             listener.open()
         for listener in self.doors.listeners:
@@ -300,6 +301,12 @@ class Worker(Services):
     def _sweep(self) -> None:
         self.sweep_handle = self.loop.call_later(GRAIN_S, self._sweep)
         now = self.loop.time()
+        self.learn_wall()
+        held = self.held
+        if held:
+            self.held = []
+            for client in held:
+                client.push()
         self.wheel.sweep(now)
         if now >= self.purge_at:
             self.purge_at = now + POOL_PURGE_S

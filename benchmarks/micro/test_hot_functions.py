@@ -13,8 +13,8 @@ import pytest
 from balancer import config, model
 from balancer.backend.backend import ASSIGNED, Backend, Request
 from balancer.backend.events import EventLog
-from balancer.http.cookies import cookie_values
 from balancer.http.head import RequestHead, ResponseHead, find_end
+from balancer.http.leaves import cookie_values
 from balancer.observe.accesslog import HttpLog, escaped
 from balancer.observe.syslog import Syslog
 from balancer.proxy.record import Record

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from balancer.http.cookies import cookie_values
+from balancer.http.leaves import cookie_values
 from fuzz import plain
 from fuzz.cases import REQUESTS, UPGRADES, Case
 from fuzz.passage import ABORTED, COOKIE, KEPT, LOCAL, Fault, Outcome, Passed, send_answer, send_requests

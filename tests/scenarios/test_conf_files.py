@@ -13,7 +13,7 @@ from running import BALANCER, free_port, running, wait_until
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 CONF: Final = ROOT / "conf"
-FILES: Final = ("haproxy.cfg", "haproxy-modern.cfg", "haproxy-behind-apache.cfg", "demo.cfg", "container.cfg")
+FILES: Final = ("haproxy.cfg", "haproxy-modern.cfg", "behind-apache.cfg", "demo.cfg", "container.cfg")
 NEEDS_ROOT: Final = ("chroot", "uid", "gid", "user", "group", "pidfile", "daemon", "maxconn 32000")
 
 # The words of 2006 in the original file and what says the same today.
@@ -62,17 +62,6 @@ def test_the_modern_file_says_what_the_original_says() -> None:
     place = said.index("listen smalltalk 127.0.0.1:8080")
     said[place : place + 1] = ["listen smalltalk", "bind 127.0.0.1:8080"]
     assert lines_of("haproxy-modern.cfg") == said
-
-
-def test_the_file_behind_apache_adds_but_what_tells_the_visitor() -> None:
-    added = {
-        "option forwardfor except 127.0.0.1",
-        "capture request header X-Forwarded-For len 64",
-        "capture request header User-Agent len 64",
-    }
-    lines = lines_of("haproxy-behind-apache.cfg")
-    assert added <= set(lines)
-    assert [line for line in lines if line not in added] == lines_of("haproxy-modern.cfg")
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -124,10 +113,10 @@ def test_prometheus_takes_the_scrape_file_which_names_the_exporters_port(require
     assert checked.returncode == 0, checked.stdout + checked.stderr
     target = re.search(r'targets: \["127\.0\.0\.1:(\d+)"\]', (CONF / "prometheus.yml").read_text())
     assert target is not None
-    for name in ("demo.cfg", "container.cfg"):
+    for name, section in (("demo.cfg", "metrics"), ("container.cfg", "metrics"), ("behind-apache.cfg", "statistics")):
         lines = lines_of(name)
         place = lines.index("http-request use-service prometheus-exporter if { path /metrics }")
-        binds = [line for line in lines[lines.index("frontend metrics") : place] if line.startswith("bind ")]
+        binds = [line for line in lines[lines.index(f"frontend {section}") : place] if line.startswith("bind ")]
         assert [bind.rpartition(":")[2] for bind in binds] == [target.group(1)]
 
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from balancer.http.cookies import cookie_values, is_set_cookie_of, without_cookie, without_cookie_lines
+from balancer.http.cookies import is_set_cookie_of, without_cookie, without_cookie_lines
+from balancer.http.leaves import cookie_values
 
 NAME = b"SEASIDE"
 

@@ -38,9 +38,9 @@ class Wire:
         self.is_reading = True
         self.has_closed = False
 
-    def get_extra_info(self, name: str) -> tuple[str, int]:
-        """Addresses."""
-        return ("127.0.0.1", 1)
+    def get_extra_info(self, name: str) -> tuple[str, int] | None:
+        """Addresses; there is no socket."""
+        return None if name == "socket" else ("127.0.0.1", 1)
 
     def set_write_buffer_limits(self, high: int, low: int) -> None:
         """Writes never block here."""

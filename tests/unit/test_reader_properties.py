@@ -25,9 +25,10 @@ from balancer.config.findings import Refusal, Report
 from balancer.config.reader import read_lines
 from balancer.config.splitting import Place, split_line
 from balancer.form import COMPILED, form
-from balancer.http.cookies import cookie_values, without_cookie, without_cookie_lines
+from balancer.http.cookies import without_cookie, without_cookie_lines
 from balancer.http.framing import CHUNKED, Body
 from balancer.http.head import FORBIDDEN, INCOMPLETE, RequestHead, ResponseHead, find_end
+from balancer.http.leaves import cookie_values
 
 PACKAGE: Final = str(Path(balancer.__file__).parent)
 COUNT_MAX: Final = 100
