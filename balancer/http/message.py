@@ -167,9 +167,7 @@ class Head:
 
 NONE_NOMINATED: Final[list[bytes]] = []
 # What Connection cannot take away (RFC 9110 7.6.1): its own words, and what frames or routes the message.
-NEVER_NOMINATED: Final = frozenset(
-    [b"upgrade", b"host", b"content-length", b"transfer-encoding", b"cookie", b"set-cookie"]
-)
+NEVER_NOMINATED: Final = frozenset([b"upgrade", b"host", b"content-length", b"transfer-encoding", b"cookie", b"set-cookie"])
 
 
 def remove_lines(lines: bytes, names: list[bytes]) -> bytes:

@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 
 DASH: Final = b"-"
 # What a line holds of a captured field as it is: printable ASCII but the quote, `#`, and what parts the fields.
-FIELD_ESCAPED: Final = frozenset((*range(32), *range(127, 256), 34, 35, 123, 124, 125))
-URL_ESCAPED: Final = frozenset((*range(32), *range(127, 256), 34, 35))
-BACKSLASHED: Final = frozenset(b'"\\]')  # within a parameter of structured data (RFC 5424 6.3.3)
-CONTROLS: Final = frozenset((*range(32), 127))
+FIELD_PLAIN: Final = bytes(octet for octet in range(32, 127) if octet not in b'"#{|}')
+URL_PLAIN: Final = bytes(octet for octet in range(32, 127) if octet not in b'"#')
+BACKSLASHED: Final = b'"\\]'  # within a parameter of structured data (RFC 5424 6.3.3)
+NO_CONTROLS: Final = bytes((*range(32, 127), *range(128, 256)))
+ANY: Final = bytes(range(256))
 UNIX: Final = "unix"
 # Fetches that can be told of what never was a request: those that ask neither an exchange nor the process.
 ALONE: Final = frozenset(
@@ -59,16 +60,18 @@ class Style:
             return self.quoted(DASH if self.format.is_mandatory and not self.quotes else b"")
         return self.quoted(backslashed(octets) if self.escapes else octets)
 
-    def encoded(self, octets: bytes, escapes: frozenset[int]) -> bytes:
+    def encoded(self, octets: bytes, plain: bytes) -> bytes:
         """A text of a message: what is not plain becomes `#XX`."""
-        return self.quoted(hashed(octets, escapes, self.escapes))
+        return self.quoted(hashed(octets, plain, self.escapes))
 
 
-def hashed(octets: bytes, escapes: frozenset[int], is_parameter: bool) -> bytes:
-    """The octets with `#XX` for some, and under the flag E a backslash before others."""
+def hashed(octets: bytes, plain: bytes, is_parameter: bool) -> bytes:
+    """The octets with `#XX` for those that are not plain, and under the flag E a backslash before others."""
+    if not is_parameter and not octets.translate(None, plain):
+        return octets
     out: list[bytes] = []
     for octet in octets:
-        if octet in escapes:
+        if octet not in plain:
             out.append(b"#%02X" % octet)
         elif is_parameter and octet in BACKSLASHED:
             out.append(b"\\%c" % octet)
@@ -79,7 +82,7 @@ def hashed(octets: bytes, escapes: frozenset[int], is_parameter: bool) -> bytes:
 
 def backslashed(octets: bytes) -> bytes:
     """The octets with a backslash before those that would end a parameter."""
-    return hashed(octets, frozenset(), True)
+    return hashed(octets, ANY, True)
 
 
 class Piece:
@@ -132,7 +135,7 @@ class Fetched(Piece):
         value = self._value(record)
         if not self.style.format.is_mandatory:
             return without_controls(value)
-        return self.style.words(_without_line_ends(value))
+        return self.style.words(hashed(value, NO_CONTROLS, False))
 
     def _value(self, record: Record) -> bytes:
         detail = record.detail
@@ -154,10 +157,6 @@ class Fetched(Piece):
                 scene.set_answer(head)
         found = values(scene, sample)
         return text_of(found[-1]) if found else b""
-
-
-def _without_line_ends(value: bytes) -> bytes:
-    return value if value.isascii() and value.isalnum() else hashed(value, CONTROLS, False)
 
 
 class Nowhere(Scene):
@@ -313,14 +312,14 @@ def _of_request(read: Callable[[bytes], bytes]) -> Told:
 
     def told(record: Record, _detail: Detail, style: Style) -> bytes | None:
         line = record.request_line
-        return style.encoded(read(line) if line else BAD_REQUEST, URL_ESCAPED)
+        return style.encoded(read(line) if line else BAD_REQUEST, URL_PLAIN)
 
     return told
 
 
 def _line(record: Record, _detail: Detail, style: Style) -> bytes | None:
     line = record.request_line or BAD_REQUEST
-    return style.encoded(line, URL_ESCAPED) if style.escapes else style.quoted(escaped(line))
+    return style.encoded(line, URL_PLAIN) if style.escapes else style.quoted(escaped(line))
 
 
 def _target(line: bytes) -> bytes:
@@ -330,7 +329,7 @@ def _target(line: bytes) -> bytes:
 def _braced(slots: list[bytes | None] | None, style: Style) -> bytes | None:
     if not slots:
         return None
-    parts = [b"" if value is None else hashed(value, FIELD_ESCAPED, style.escapes) for value in slots]
+    parts = [b"" if value is None else hashed(value, FIELD_PLAIN, style.escapes) for value in slots]
     return style.quoted(b"{%s}" % b"|".join(parts))
 
 
@@ -342,14 +341,14 @@ def _listed(slots: list[bytes | None] | None, style: Style) -> bytes | None:
         if value is None:
             parts.append(b'""' if style.quotes else DASH)
         else:
-            parts.append(style.encoded(value, FIELD_ESCAPED))
+            parts.append(style.encoded(value, FIELD_PLAIN))
     return b" ".join(parts)
 
 
 def _cookie(read: Callable[[Detail], bytes]) -> Told:
     def told(_record: Record, detail: Detail, style: Style) -> bytes | None:
         value = read(detail)
-        return style.encoded(value, FIELD_ESCAPED) if value else style.words(b"")
+        return style.encoded(value, FIELD_PLAIN) if value else style.words(b"")
 
     return told
 
