@@ -32,7 +32,7 @@ def assemble(facts: Facts) -> Parts:
         if log is not None:
             access_logs[frontend.name] = log
         if frontend.log_words.identity:
-            identities[frontend.name] = Format(frontend.log_words.identity, frontend.log_words.captures, True)
+            identities[frontend.name] = Format(frontend.log_words.identity, True)
     farm = Farm(config, config.process.maxconn, announcer, facts.loop.time())
     info = ProcessInfo(
         config,

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
-from balancer.logbook import SPACE, TEXT, VARIABLE, Captures, LogPart
+from balancer.logbook import SPACE, TEXT, VARIABLE, LogPart
 from balancer.observe.accesslog import BAD_REQUEST, Calendar, escaped
 from balancer.observe.syslog import MONTHS
 from balancer.proxy.captured import path_alone, received_answer
@@ -179,8 +179,7 @@ class Nowhere(Scene):
 class Format(Wording):
     """A whole format. Without `is_mandatory` what is empty leaves nothing, and samples are as in a field of a message."""
 
-    def __init__(self, parts: tuple[LogPart, ...], captures: Captures, is_identity: bool = False) -> None:
-        self.captures = captures
+    def __init__(self, parts: tuple[LogPart, ...], is_identity: bool = False) -> None:
         self.is_mandatory: bool = not is_identity
         self.calendar = Calendar()
         self.line_count: int = 0

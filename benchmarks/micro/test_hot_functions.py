@@ -16,7 +16,6 @@ from balancer.backend.events import EventLog
 from balancer.config.logformats import HTTP_FORMAT, parse_format
 from balancer.http.head import RequestHead, ResponseHead, find_end
 from balancer.http.leaves import cookie_values
-from balancer.logbook import Captures
 from balancer.observe.accesslog import HttpLog, escaped
 from balancer.observe.logtext import Format
 from balancer.observe.syslog import Syslog
@@ -146,7 +145,7 @@ def test_log_line_by_a_format(benchmark: Benchmark) -> None:
     record = _record()
     record.detail = Detail()
     record.detail.request_fields = [b"203.0.113.7", b"Mozilla/5.0 (X11; Linux x86_64; rv:115.0)"]
-    words = Format(parse_format(HTTP_FORMAT), Captures())
+    words = Format(parse_format(HTTP_FORMAT))
     assert benchmark(words.text, record).endswith(b'HTTP/1.1"')
 
 

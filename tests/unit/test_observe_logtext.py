@@ -76,7 +76,7 @@ def record_of(
 
 
 def told(text: str, record: Record, is_identity: bool = False) -> bytes:
-    return Format(parse_format(text, not is_identity), SLOTS, is_identity).text(record)
+    return Format(parse_format(text, not is_identity), is_identity).text(record)
 
 
 @pytest.mark.parametrize(
