@@ -14,14 +14,16 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
+from balancer import rulebook
 from balancer.logbook import SPACE, TEXT, VARIABLE, LogPart
 from balancer.observe.accesslog import BAD_REQUEST, Calendar, escaped
 from balancer.observe.syslog import MONTHS
 from balancer.proxy.captured import path_alone, received_answer
 from balancer.proxy.converters import text_of
-from balancer.proxy.fetches import values, without_controls
-from balancer.proxy.record import Detail, Record, Wording
+from balancer.proxy.fetches import values
+from balancer.proxy.record import Detail, Record, Speaker, Wording
 from balancer.proxy.scene import Scene, scene_of
+from balancer.proxy.texts import BACKSLASHED, backslashed, without_controls
 
 if TYPE_CHECKING:
     from balancer.rulebook import Sample, Value
@@ -30,9 +32,7 @@ DASH: Final = b"-"
 # What a line holds of a captured field as it is: printable ASCII but the quote, `#`, and what parts the fields.
 FIELD_PLAIN: Final = bytes(octet for octet in range(32, 127) if octet not in b'"#{|}')
 URL_PLAIN: Final = bytes(octet for octet in range(32, 127) if octet not in b'"#')
-BACKSLASHED: Final = b'"\\]'  # within a parameter of structured data (RFC 5424 6.3.3)
 NO_CONTROLS: Final = bytes((*range(32, 127), *range(128, 256)))
-ANY: Final = bytes(range(256))
 UNIX: Final = "unix"
 # Fetches that can be told of what never was a request: those that ask neither an exchange nor the process.
 ALONE: Final = frozenset(
@@ -78,11 +78,6 @@ def hashed(octets: bytes, plain: bytes, is_parameter: bool) -> bytes:
         else:
             out.append(b"%c" % octet)
     return b"".join(out)
-
-
-def backslashed(octets: bytes) -> bytes:
-    """The octets with a backslash before those that would end a parameter."""
-    return hashed(octets, ANY, True)
 
 
 class Piece:
@@ -213,6 +208,23 @@ class Format(Wording):
                 found.append(octets)
                 is_blank = False
         return b"".join(found)
+
+
+class Words(Speaker):
+    """Variables in the texts of rules: each is a format of its own, made once."""
+
+    def __init__(self) -> None:
+        self.formats: dict[rulebook.Variable, Format] = {}
+
+    def said(self, variable: rulebook.Variable, record: Record) -> bytes:
+        """What the log would say."""
+        found = self.formats.get(variable)
+        if found is None:
+            part = LogPart(
+                VARIABLE, name=variable.name, quotes=variable.quotes, escapes=variable.escapes, is_hex=variable.is_hex
+            )
+            found = self.formats[variable] = Format((part,), True)
+        return found.text(record)
 
 
 # --- what variables tell -----------------------------------------------------------------------------------------------------

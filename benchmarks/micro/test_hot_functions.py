@@ -13,7 +13,8 @@ import pytest
 from balancer import config, model
 from balancer.backend.backend import ASSIGNED, Backend, Request
 from balancer.backend.events import EventLog
-from balancer.config.logformats import HTTP_FORMAT, parse_format
+from balancer.config.formats import parse_format
+from balancer.config.logformats import HTTP_FORMAT
 from balancer.http.head import RequestHead, ResponseHead, find_end
 from balancer.http.leaves import cookie_values
 from balancer.observe.accesslog import HttpLog, escaped

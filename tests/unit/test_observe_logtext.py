@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from records import ORIGIN, frontend_record
 
 from balancer import model
+from balancer.config.formats import parse_format
 from balancer.config.loader import load
-from balancer.config.logformats import CLF_FORMAT, HTTP_FORMAT, parse_format
+from balancer.config.logformats import CLF_FORMAT, HTTP_FORMAT
 from balancer.config.logvariables import VARIABLES
 from balancer.logbook import Captures, CaptureSlot, LogWords
 from balancer.observe.accesslog import HttpLog
