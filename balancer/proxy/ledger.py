@@ -381,7 +381,7 @@ def record_now(scene: "Scene") -> Record:
     """What the log would be told if a request ended while its rules run. A request without an answer has no times yet."""
     exchange = scene.exchange
     now = exchange.services.now()
-    record = record_of(exchange, phases.NORMAL, exchange.phase, scene.status or -1, 0, now)
+    record = record_of(exchange, phases.NORMAL, exchange.phase, scene.status or scene.reply_status or -1, 0, now)
     detail = _add_request(exchange, record)
     detail.response_fields = response_fields(exchange)
     target = exchange.target

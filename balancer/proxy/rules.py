@@ -354,7 +354,7 @@ def _answer(exchange: "Exchange", scene: Scene, rule: Rule, is_backend: bool, no
 
 def _page(exchange: "Exchange", scene: Scene, rule: Rule) -> ErrorPage:
     status = rule.status
-    scene.status = status
+    scene.reply_status = status
     page = exchange.route.pages.get(status)
     if not rule.fields and rule.flags != ("body",):
         if (page is not None and rule.action != "return") or (page is not None and rule.flags == ("errorfiles",)):

@@ -85,7 +85,7 @@ frontend f
  http-request set-header X-Int2 yes if { req.hdr_val(x-num) gt 7 lt 3 }
  http-request set-header X-Net yes if { src 127.0.0.0/8 }
  http-request set-header X-Sf yes if { hdr_ip(x-ip) 10.0.0.0/8 ::1 }
- http-request set-header X-Lf "%ci|%fi|%{+X}fi|%{+Q}f|%b|%s|%ST|%HM|%HU|%HPO|%HV|%r|%ts|%tsc|%TR/%Ta|%rc|%CC|%ID|%si|%%"
+ http-request set-header X-Lf "%ci|%fi|%{+X}fi|%{+Q}f|%b|%s|%ST|%HM|%HU|%HPO|%HV|%r|%ts|%tsc|%TR|%rc|%CC|%ID|%si|%%"
  http-request set-header X-Lfe "%{+Q,+E}[req.hdr(x-in)]|%{+E}[req.hdr(x-tag)]|%{+Q}o%f|%{-Q}f"
  redirect location /leg if { path /legacy }
  http-response set-header X-Resp %[status],%[res.hdr(x-orig),upper]
