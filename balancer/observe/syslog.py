@@ -27,6 +27,9 @@ MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", 
 KEPT_MAX: Final = 512
 # The datagram that fits into one UDP packet over IPv4; a longer line is cut there, whatever `len` says.
 DATAGRAM_MAX: Final = 65507
+# Of a header: `<191>Nov 28 13:10:22`, and `<7>`.
+PRIORITY_AND_DATE: Final = 20
+SEVERITY: Final = 3
 # What a full buffer says, of the socket's or the reader's: the line is dropped and nobody is told but the counter.
 FULL: Final = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS)
 
@@ -61,6 +64,12 @@ class Target:
         """Where lines go, for messages."""
         config = self.config
         return config.path or (f"{config.host}:{config.port}" if config.kind == "udp" else config.kind)
+
+    def room(self) -> int:
+        """How long a message may be that is not to be cut."""
+        if self.format == "rfc3164":
+            return self.length_max - PRIORITY_AND_DATE - len(self.header.source)
+        return self.length_max - (SEVERITY if self.format == "short" else 0)
 
     def keep(self, severity: int, message: bytes, structured: bytes = b"") -> None:
         """Formats one line and keeps it for the burst; what the target does not want is left out.

@@ -16,10 +16,11 @@ from balancer.http.view import PROTECTED, View, split_elements
 from balancer.proxy import phase as phases
 from balancer.proxy.captured import capture
 from balancer.proxy.converters import address_of, integer_of, text_of
-from balancer.proxy.fetches import path_of, raw_text, text, value_of
+from balancer.proxy.fetches import path_of, value_of
 from balancer.proxy.matching import holds
 from balancer.proxy.patterns import compiled, expand, search
 from balancer.proxy.scene import Scene, scene_of
+from balancer.proxy.texts import raw_text, text
 from balancer.rulebook import Rule
 
 if TYPE_CHECKING:
@@ -353,6 +354,7 @@ def _answer(exchange: "Exchange", scene: Scene, rule: Rule, is_backend: bool, no
 
 def _page(exchange: "Exchange", scene: Scene, rule: Rule) -> ErrorPage:
     status = rule.status
+    scene.reply_status = status
     page = exchange.route.pages.get(status)
     if not rule.fields and rule.flags != ("body",):
         if (page is not None and rule.action != "return") or (page is not None and rule.flags == ("errorfiles",)):

@@ -9,6 +9,7 @@ from fakes import Talk, World
 from balancer.config.loader import load
 from balancer.config.samplewords import CONVERTERS as CONVERTER_ROWS
 from balancer.config.samplewords import FETCHES as FETCH_ROWS
+from balancer.observe.logtext import Words
 from balancer.proxy.converters import CONVERTERS
 from balancer.proxy.fetches import FETCHES
 
@@ -31,6 +32,7 @@ def asked(folder: Path, rules: str, raw: bytes) -> Talk:
     outcome = load([str(path)])
     assert outcome.model is not None, outcome.findings
     world = World(outcome.model.backends[0], name="w", is_listen=True, rules=outcome.model.frontends[0].rules)
+    world.services.speaker = Words()
     return world.request(raw)
 
 
@@ -42,6 +44,19 @@ def get(target: str, fields: str = "") -> bytes:
 def test_every_fetch_and_converter_of_the_tables_runs() -> None:
     assert set(FETCHES) == set(FETCH_ROWS)
     assert set(CONVERTERS) == set(CONVERTER_ROWS)
+
+
+def test_a_variable_of_the_log_in_a_text_says_what_the_log_would_say(tmp_path: Path) -> None:
+    talk = asked(tmp_path, 'http-request set-header X-A "%HM %{+Q}b %s %ST %{+E}[hdr(x-b)] %CC%%"', get("/a", 'x-b: "]\r\n'))
+    head = talk.world.connects().got
+    assert b'x-a: GET "w" <NOSRV> -1 \\"\\] %\r\n' in head
+
+
+@pytest.mark.parametrize("text", ["%zz", "%{+Q", "%", "%[path", "%{+Q}"])
+def test_a_text_with_a_variable_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "rules.cfg"
+    path.write_text(FILE.format(rules=f'http-request set-header X-A "{text}"'), encoding="utf-8")
+    assert load([str(path)]).model is None
 
 
 def test_a_denied_request_reaches_no_server(tmp_path: Path) -> None:
