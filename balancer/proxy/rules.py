@@ -415,6 +415,8 @@ def after_page(exchange: "Exchange", page: ErrorPage, sides: list[tuple[Rule, ..
         (name.encode("latin-1"), value.encode("latin-1")) for name, value in view.fields.items() if name.lower() not in names
     ]
     status = scene.status
+    if page.body and status in NO_BODY_STATUSES:
+        status = page.status  # its body would be taken for the next answer
     made = local_page(status, fields, page.body, head.reason if status == page.status else reason_of(status))
     made.always_closes = page.always_closes
     return made
