@@ -71,7 +71,9 @@ def settle_request(exchange: "Exchange", now: float) -> bool:
         return True
     old = exchange.head
     view = scene.request()
-    target = path_of(scene.target) if old.host_replaced else scene.target
+    target = old.target
+    if scene.is_target_changed:
+        target = path_of(scene.target) if old.host_replaced else scene.target
     lines = view.lines()
     if old.host_replaced:
         lines = b"host: %s\r\n" % old.host + b"".join(

@@ -146,3 +146,12 @@ def test_a_status_without_a_body_takes_none_in_a_rule(tmp_path: Path, words: str
     path.write_text(FILE.format(rules=words + " content-type text/plain string abc"), encoding="utf-8")
     outcome = load([str(path)])
     assert outcome.model is None and "no body expected" in str(outcome.findings)
+
+
+@pytest.mark.parametrize(
+    ("target", "sent"),
+    [("http://b?x", b"GET /?x "), ("http://b/p?x", b"GET /p?x "), ("http://b", b"GET / ")],
+)
+def test_an_absolute_target_that_no_rule_touches_goes_on_as_without_rules(tmp_path: Path, target: str, sent: bytes) -> None:
+    talk = asked(tmp_path, "http-request set-header x-a b", get(target))
+    assert talk.world.connects().got.startswith(sent + b"HTTP/1.1\r\nhost: b\r\n")
