@@ -66,7 +66,7 @@ def answered_octets(exchange: "Exchange", page: ErrorPage | None) -> int:
         return 0 if answer is None else answer.logged_octets()
     octets = page.logged_octets
     if exchange.reply is not None:
-        if exchange.head.method == b"HEAD":
+        if exchange.asks_head():
             octets -= len(page.body)
         if answer is not None and answer.head is not None:
             octets += answer.head.log_octets()

@@ -73,7 +73,9 @@ def settle_request(exchange: "Exchange", now: float) -> bool:
         return True
     old = exchange.head
     view = scene.request()
-    target = path_of(scene.target) if old.host_replaced else scene.target
+    target = old.target
+    if scene.is_target_changed:
+        target = path_of(scene.target) if old.host_replaced else scene.target
     lines = view.lines()
     if old.host_replaced:
         lines = b"host: %s\r\n" % old.host + b"".join(
@@ -425,6 +427,8 @@ def after_page(exchange: "Exchange", page: ErrorPage, sides: list[tuple[Rule, ..
         (name.encode("latin-1"), value.encode("latin-1")) for name, value in view.fields.items() if name.lower() not in names
     ]
     status = scene.status
+    if page.body and status in NO_BODY_STATUSES:
+        status = page.status  # its body would be taken for the next answer
     made = local_page(status, fields, page.body, head.reason if status == page.status else reason_of(status))
     made.always_closes = page.always_closes
     return made

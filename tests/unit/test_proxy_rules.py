@@ -110,3 +110,63 @@ def test_a_deletion_by_pattern_leaves_the_framing_alone(tmp_path: Path) -> None:
 def test_the_rules_of_a_listen_section_run_once(tmp_path: Path) -> None:
     talk = asked(tmp_path, "http-request set-path /a%[path]", get("/b"))
     assert talk.exchange.head.target == b"/a/b"
+
+
+# --- a changed method ------------------------------------------------------------------------------------------------
+
+LENGTH = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nbody"
+CHUNKS = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n"
+TO_THE_END = b"HTTP/1.1 200 OK\r\n\r\nbody"
+
+
+@pytest.mark.parametrize("step", [0, 1, 50])
+@pytest.mark.parametrize("octets", [LENGTH, CHUNKS, TO_THE_END])
+def test_a_client_that_asked_for_a_head_gets_no_body_whatever_a_rule_made_of(tmp_path: Path, octets: bytes, step: int) -> None:
+    talk = asked(tmp_path, "http-request set-method GET if METH_HEAD", get("/").replace(b"GET", b"HEAD"))
+    server = talk.world.connects()
+    assert server.got.startswith(b"GET / ")
+    size = step or len(octets)
+    talk.answers(*[octets[i : i + size] for i in range(0, len(octets), size)])
+    if octets is TO_THE_END:
+        talk.exchange.server_ended(True, talk.world.services.time_s)
+    assert talk.client.got.endswith(b"\r\n\r\n") and b"body" not in talk.client.got
+    assert talk.client.got.count(b"\r\n\r\n") == 1 and talk.client.end == "keep"
+    assert server.end_mark == ("close" if octets is TO_THE_END else "keep")
+
+
+def test_a_page_of_ours_has_no_body_for_a_client_that_asked_for_a_head(tmp_path: Path) -> None:
+    talk = asked(tmp_path, "http-request set-method GET if METH_HEAD", get("/").replace(b"GET", b"HEAD"))
+    talk.world.connects()
+    talk.answers(b"nonsense\r\n\r\n")
+    assert talk.client.got.startswith(b"HTTP/1.1 502 ") and talk.client.got.endswith(b"\r\n\r\n")
+
+
+def test_a_client_whose_get_became_a_head_does_not_take_the_next_answer_for_its_body(tmp_path: Path) -> None:
+    talk = asked(tmp_path, "http-request set-method HEAD", get("/"))
+    server = talk.world.connects()
+    talk.answers(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n")
+    assert b"connection: close" in talk.client.got and talk.client.end == "close"
+    assert server.end_mark == "keep"
+
+
+def test_no_rule_puts_a_status_without_a_body_before_a_body_of_ours(tmp_path: Path) -> None:
+    rules = "http-request deny\n http-after-response set-status 204"
+    talk = asked(tmp_path, rules, get("/"))
+    assert talk.client.got.startswith(b"HTTP/1.1 403 ") and b"\r\ncontent-length: 93\r\n" in talk.client.got
+
+
+@pytest.mark.parametrize("words", ["http-request return status 304", "http-request deny deny_status 204"])
+def test_a_status_without_a_body_takes_none_in_a_rule(tmp_path: Path, words: str) -> None:
+    path = tmp_path / "rules.cfg"
+    path.write_text(FILE.format(rules=words + " content-type text/plain string abc"), encoding="utf-8")
+    outcome = load([str(path)])
+    assert outcome.model is None and "no body expected" in str(outcome.findings)
+
+
+@pytest.mark.parametrize(
+    ("target", "sent"),
+    [("http://b?x", b"GET /?x "), ("http://b/p?x", b"GET /p?x "), ("http://b", b"GET / ")],
+)
+def test_an_absolute_target_that_no_rule_touches_goes_on_as_without_rules(tmp_path: Path, target: str, sent: bytes) -> None:
+    talk = asked(tmp_path, "http-request set-header x-a b", get(target))
+    assert talk.world.connects().got.startswith(sent + b"HTTP/1.1\r\nhost: b\r\n")
