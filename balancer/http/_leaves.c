@@ -261,9 +261,14 @@ static PyObject *fields(PyObject *self, PyObject *const *args, Py_ssize_t count)
     PyObject *kept = PyList_New(0), *values = PyList_New(0), *result = NULL;
     Kinds kinds = { .octets = kinds.few, .room = sizeof(kinds.few) };
     Py_ssize_t octets = 0, line_count = 0, run = i;
+    int is_ill_formed = 1; /* until the last line has been read: where `i` stands does not tell it */
     if (!kept || !values)
         goto done;
-    while (i < end) {
+    for (;;) {
+        if (i >= end) {
+            is_ill_formed = i != end;
+            break;
+        }
         Py_ssize_t line = i;
         while (i < length && classes[p[i]] & TCHAR)
             i++;
@@ -297,7 +302,7 @@ static PyObject *fields(PyObject *self, PyObject *const *args, Py_ssize_t count)
             run = i;
         }
     }
-    if (i != end)
+    if (is_ill_formed)
         octets = -1;
     else if (end > run && append_slice(kept, p, run, end))
         goto done;

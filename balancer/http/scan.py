@@ -88,7 +88,7 @@ def fields(
             i += 1
         name_length: i64 = i - line
         if name_length == 0 or i >= length or data[i] != COLON:
-            break
+            return ILL_FORMED, kept, bytes(kinds), values
         i += 1
         while i < length and (data[i] == SP or data[i] == HTAB):
             i += 1
@@ -99,14 +99,15 @@ def fields(
             if not (31 < octet < 127 or octet > 127 or octet == HTAB):
                 break
             i += 1
+        # Not told by where it stands alone: before LF LF a line without its CR ends just where the lines are to end.
         if i + 1 >= length or data[i] != CR or data[i + 1] != LF:
-            break
+            return ILL_FORMED, kept, bytes(kinds), values
         stop: i64 = i
         while stop > value and (data[stop - 1] == SP or data[stop - 1] == HTAB):
             stop -= 1
         count += 1
         if count > count_max:
-            break
+            return ILL_FORMED, kept, bytes(kinds), values
         i += 2
         octets += name_length + stop - value
         kind = int(classify(data, line, name_length))
