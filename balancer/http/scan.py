@@ -100,6 +100,7 @@ def fields(
             if not (31 < octet < 127 or octet > 127 or octet == HTAB):
                 break
             i += 1
+        # Not told by where it stands alone: before LF LF a line without its CR ends just where the lines are to end.
         if i + 1 >= length or data[i] != CR or data[i + 1] != LF:
             return ILL_FORMED, kept, bytes(kinds), values
         stop: i64 = i

@@ -123,8 +123,10 @@ def settled_answer(exchange: "Exchange", head: ResponseHead, now: float) -> Resp
     if scene is None or not scene.is_answer_changed():
         return head
     status = scene.status
-    if (status in NO_BODY_STATUSES) != (head.status in NO_BODY_STATUSES) or status < 200:
-        status = head.status  # another body would follow than the one that is coming
+    is_bodiless = head.status in NO_BODY_STATUSES
+    if (status in NO_BODY_STATUSES) != is_bodiless or status < 200 or head.status < 200:
+        # Another body would follow than the one that is coming; and what has switched protocols is never kept for HTTP.
+        status = head.status
     reason = head.reason if status == head.status else reason_of(status)
     data = b"HTTP/1.%d %d %s\r\n%s\r\n" % (head.minor, status, reason, scene.answer().lines())
     changed = ResponseHead(data, 0, len(data), exchange.services.limits.field_count_max + 100, head.own_cookie, head.preserve)

@@ -100,6 +100,20 @@ def test_a_blank_in_a_target_is_no_second_word(tmp_path: Path) -> None:
     assert talk.client.got.startswith(b"HTTP/1.1 500 ")
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("field", ["", "Content-Length: 0\r\n"])
+@pytest.mark.parametrize("rule", ["http-response set-status 200", "http-after-response set-status 503"])
+def test_a_connection_that_has_switched_stays_a_tunnel_whatever_a_rule_says(
+    tmp_path: Path, rule: str, field: str, method: str
+) -> None:
+    talk = asked(tmp_path, rule, f"{method} / HTTP/1.1\r\nhost: h\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n".encode())
+    channel = talk.world.connects()
+    talk.answers(f"HTTP/1.1 101 S\r\nUpgrade: x\r\nConnection: upgrade\r\n{field}\r\n".encode())
+    assert talk.client.got.startswith(b"HTTP/1.1 101 S\r\n")
+    talk.exchange.tunnel_from_client(b"octets of another protocol")
+    assert channel.got.endswith(b"octets of another protocol")
+
+
 def test_a_deletion_by_pattern_leaves_the_framing_alone(tmp_path: Path) -> None:
     raw = b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\ncookie: a\r\n\r\n"
     talk = asked(tmp_path, "http-request del-header co -m beg", raw)
