@@ -233,7 +233,7 @@ class Answer:
             kind = CHUNKED
         else:
             kind = LENGTH if head.content_length >= 0 else UNTIL_CLOSE
-        has_changed_method = exchange.received_line != b"" and exchange.asks_head() != (request.method == b"HEAD")
+        has_changed_method = exchange.received_head is not None and exchange.asks_head() != (request.method == b"HEAD")
         self.is_mute = has_changed_method and kind != NO_BODY
         takes_chunks = kind == CHUNKED and request.minor == 1 and not self.is_mute
         body = Body(kind, head.content_length, takes_chunks)

@@ -51,7 +51,7 @@ class Visitor(Request):
 
     def asks_head(self) -> bool:
         """Whether the client itself waits for a head alone, whatever method a rule has given the request since."""
-        return self.received_line.startswith(b"HEAD ") if self.received_line else self.head.method == b"HEAD"
+        return (self.received_head or self.head).method == b"HEAD"
 
     def source_octets(self) -> bytes:
         """For `balance source`."""
