@@ -12,7 +12,7 @@ from balancer.backend.farm import Farm
 from balancer.observe.formatlog import access_log
 from balancer.observe.info import ProcessInfo
 from balancer.observe.logger import Logger
-from balancer.observe.logtext import Format
+from balancer.observe.logtext import Format, Words
 from balancer.observe.syslog import Syslog
 from balancer.process import Facts, Parts
 from balancer.proxy.record import AccessLog, Wording
@@ -33,7 +33,7 @@ def assemble(facts: Facts) -> Parts:
         if log is not None:
             access_logs[frontend.name] = log
         if frontend.log_words.identity:
-            identities[frontend.name] = Format(frontend.log_words.identity, frontend.log_words.captures, True)
+            identities[frontend.name] = Format(frontend.log_words.identity, True)
     farm = Farm(config, config.process.maxconn, announcer, facts.loop.time())
     restore(farm, announcer, facts.messages.warning, facts.loop.time())
     info = ProcessInfo(
@@ -51,5 +51,6 @@ def assemble(facts: Facts) -> Parts:
     site = facts.loop.run_until_complete(make_site(info, facts.loop))
     listeners = [(listener.frontend, listener.bind, listener.socket) for listener in facts.listeners]
     worker = Worker(config, facts.loop, listeners, announcer, access_logs, farm, site, identities)
+    worker.speaker = Words()
     stats = StatsSocketServer(info, facts.loop, [listener.socket for listener in facts.listeners])
     return Parts(worker, logger, announcer, stats)

@@ -269,19 +269,19 @@ static PyObject *fields(PyObject *self, PyObject *const *args, Py_ssize_t count)
             i++;
         Py_ssize_t name_length = i - line;
         if (name_length == 0 || i >= length || p[i] != COLON)
-            break;
+            goto ill_formed;
         i++;
         while (i < length && is_blank(p[i]))
             i++;
         Py_ssize_t value = i;
         i = value_end(p, i, length);
         if (i + 1 >= length || p[i] != CR || p[i + 1] != LF)
-            break;
+            goto ill_formed;
         Py_ssize_t stop = i;
         while (stop > value && is_blank(p[stop - 1]))
             stop--;
         if (++line_count > count_max)
-            break;
+            goto ill_formed;
         i += 2;
         octets += name_length + stop - value;
         int kind = classify(p + line, name_length);
@@ -297,9 +297,10 @@ static PyObject *fields(PyObject *self, PyObject *const *args, Py_ssize_t count)
             run = i;
         }
     }
-    if (i != end)
+    if (i != end) {
+ill_formed:
         octets = -1;
-    else if (end > run && append_slice(kept, p, run, end))
+    } else if (end > run && append_slice(kept, p, run, end))
         goto done;
     result = PyTuple_New(4);
     if (!result)

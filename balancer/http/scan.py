@@ -70,8 +70,9 @@ def fields(
     """Reads the field lines data[begin:end] of a head, behind which its empty line stands.
 
     Returns the octets of all names and values; the runs of lines that are left when those are gone whose kinds are bits of
-    `dropped`; and of the fields whose kinds are bits of `wanted` first the kinds, then the values. ILL_FORMED stands for the
-    octets where a line is none or is one more than `count_max`: the fields before it are told, too.
+    `dropped`; and of the fields whose kinds are bits of `wanted` first the kinds, then the values. Kind 0 is no kind, whatever
+    the bits say. ILL_FORMED stands for the octets where a line is none or is one more than `count_max`: the fields before it
+    are told, too.
     """
     kept: list[bytes] = []
     kinds = bytearray()
@@ -88,7 +89,7 @@ def fields(
             i += 1
         name_length: i64 = i - line
         if name_length == 0 or i >= length or data[i] != COLON:
-            break
+            return ILL_FORMED, kept, bytes(kinds), values
         i += 1
         while i < length and (data[i] == SP or data[i] == HTAB):
             i += 1
@@ -99,14 +100,15 @@ def fields(
             if not (31 < octet < 127 or octet > 127 or octet == HTAB):
                 break
             i += 1
+        # Not told by where it stands alone: before LF LF a line without its CR ends just where the lines are to end.
         if i + 1 >= length or data[i] != CR or data[i + 1] != LF:
-            break
+            return ILL_FORMED, kept, bytes(kinds), values
         stop: i64 = i
         while stop > value and (data[stop - 1] == SP or data[stop - 1] == HTAB):
             stop -= 1
         count += 1
         if count > count_max:
-            break
+            return ILL_FORMED, kept, bytes(kinds), values
         i += 2
         octets += name_length + stop - value
         kind = int(classify(data, line, name_length))

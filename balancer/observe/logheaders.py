@@ -12,6 +12,10 @@ from balancer import model
 MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 NO_DATA: Final = b"-"  # RFC 5424's word for no structured data
 
+# `Nov 28 13:10:22`, `2026-11-28T13:10:22.000000+00:00`.
+RFC3164_DATE: Final = 15
+ISO_DATE: Final = 32
+
 # The kinds of a header, by how long a rendered one holds.
 NOTHING: Final = 0
 ALWAYS: Final = 1
@@ -56,6 +60,17 @@ class Header:
 
     def __repr__(self) -> str:
         return f"<Header {self.rendered!r}>"
+
+    def octets_max(self) -> int:
+        """How long it is at most, with no structured data."""
+        if self.kind == NOTHING:
+            return 0
+        number = (5 if self.has_facility else 3) if self.has_number else 0  # <191>, <7>
+        if self.kind == ALWAYS:
+            return number
+        if self.kind == SECOND:
+            return number + RFC3164_DATE + len(self.source)
+        return number + len(self.version) + ISO_DATE + len(self.source) + (len(NO_DATA) + 1 if self.has_data else 0)
 
     def start(self, facility: int, severity: int, structured: bytes = b"") -> bytes:
         """How a line of that priority begins now."""

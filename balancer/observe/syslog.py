@@ -33,8 +33,6 @@ from balancer.observe.stream import Stream
 KEPT_MAX: Final = 512
 # The datagram that fits into one UDP packet over IPv4; a longer line is cut there, whatever `len` says.
 DATAGRAM_MAX: Final = 65507
-# What a header takes at most beside its tag and the name of the host.
-HEADER_OCTETS: Final = 64
 # What a full buffer says, of the socket's or the reader's: the line is dropped and nobody is told but the counter.
 FULL: Final = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS)
 # What says that nobody is there: the rest of a burst would fare no better.
@@ -96,9 +94,9 @@ class Target:
         """Where lines go, for messages."""
         return self.config.address()
 
-    def message_room(self) -> int:
-        """How many octets a message may have and is never cut, structured data aside."""
-        room = self.length_max - HEADER_OCTETS - len(self.header.source)
+    def room(self) -> int:
+        """How long a message may be that is not to be cut, where its structured data are none."""
+        room = self.length_max - self.header.octets_max()
         return min(room, self.message_max) if self.message_max else room
 
     def keep(self, severity: int, message: bytes, structured: bytes = b"") -> None:

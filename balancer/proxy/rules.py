@@ -16,10 +16,11 @@ from balancer.http.view import PROTECTED, View, split_elements
 from balancer.proxy import phase as phases
 from balancer.proxy.captured import capture
 from balancer.proxy.converters import address_of, integer_of, text_of
-from balancer.proxy.fetches import path_of, raw_text, text, value_of
+from balancer.proxy.fetches import path_of, value_of
 from balancer.proxy.matching import holds
 from balancer.proxy.patterns import compiled, expand, search
 from balancer.proxy.scene import Scene, scene_of
+from balancer.proxy.texts import raw_text, text
 from balancer.rulebook import Rule
 
 if TYPE_CHECKING:
@@ -72,7 +73,9 @@ def settle_request(exchange: "Exchange", now: float) -> bool:
         return True
     old = exchange.head
     view = scene.request()
-    target = path_of(scene.target) if old.host_replaced else scene.target
+    target = old.target
+    if scene.is_target_changed:
+        target = path_of(scene.target) if old.host_replaced else scene.target
     lines = view.lines()
     if old.host_replaced:
         lines = b"host: %s\r\n" % old.host + b"".join(
@@ -120,8 +123,10 @@ def settled_answer(exchange: "Exchange", head: ResponseHead, now: float) -> Resp
     if scene is None or not scene.is_answer_changed():
         return head
     status = scene.status
-    if (status in NO_BODY_STATUSES) != (head.status in NO_BODY_STATUSES) or status < 200:
-        status = head.status  # another body would follow than the one that is coming
+    is_bodiless = head.status in NO_BODY_STATUSES
+    if (status in NO_BODY_STATUSES) != is_bodiless or status < 200 or head.status < 200:
+        # Another body would follow than the one that is coming; and what has switched protocols is never kept for HTTP.
+        status = head.status
     reason = head.reason if status == head.status else reason_of(status)
     data = b"HTTP/1.%d %d %s\r\n%s\r\n" % (head.minor, status, reason, scene.answer().lines())
     changed = ResponseHead(data, 0, len(data), exchange.services.limits.field_count_max + 100, head.own_cookie, head.preserve)
@@ -353,6 +358,7 @@ def _answer(exchange: "Exchange", scene: Scene, rule: Rule, is_backend: bool, no
 
 def _page(exchange: "Exchange", scene: Scene, rule: Rule) -> ErrorPage:
     status = rule.status
+    scene.reply_status = status
     page = exchange.route.pages.get(status)
     if not rule.fields and rule.flags != ("body",):
         if (page is not None and rule.action != "return") or (page is not None and rule.flags == ("errorfiles",)):
@@ -423,6 +429,8 @@ def after_page(exchange: "Exchange", page: ErrorPage, sides: list[tuple[Rule, ..
         (name.encode("latin-1"), value.encode("latin-1")) for name, value in view.fields.items() if name.lower() not in names
     ]
     status = scene.status
+    if page.body and status in NO_BODY_STATUSES:
+        status = page.status  # its body would be taken for the next answer
     made = local_page(status, fields, page.body, head.reason if status == page.status else reason_of(status))
     made.always_closes = page.always_closes
     return made

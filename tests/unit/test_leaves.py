@@ -67,6 +67,9 @@ def test_a_run_ends_alike(data: bytes, start: int, flag: int) -> None:
 @example(b"", b"A:" + b"x" * 15 + b"\x7f\r\n", b"\r\n", 9, ALL, ALL)
 @example(b"", b"content-length: 1\r\n" * 300, b"\r\n", 999, ALL, 0)
 @example(b"", b"A: b", b"", 9, ALL, 0)
+@example(b"", b"x: 1\r\nte: 1\r\nx: 2\r\n", b"", 9, 1, 1)
+@example(b"", b"A: b", b"\n\n", 9, ALL, 0)
+@example(b"", b"A", b"\n\n", 9, ALL, 0)
 def test_fields_are_read_alike(before: bytes, text: bytes, behind: bytes, count_max: int, wanted: int, dropped: int) -> None:
     data = before + text + behind
     begin, end = len(before), len(before) + len(text)

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from records import ORIGIN, frontend_record
 
 from balancer import model
+from balancer.config.formats import parse_format
 from balancer.config.loader import load
-from balancer.config.logformats import CLF_FORMAT, HTTP_FORMAT, parse_format
+from balancer.config.logformats import CLF_FORMAT, HTTP_FORMAT
 from balancer.config.logvariables import VARIABLES
 from balancer.logbook import Captures, CaptureSlot, LogWords
 from balancer.observe.accesslog import HttpLog
@@ -76,7 +77,7 @@ def record_of(
 
 
 def told(text: str, record: Record, is_identity: bool = False) -> bytes:
-    return Format(parse_format(text, not is_identity), SLOTS, is_identity).text(record)
+    return Format(parse_format(text, not is_identity), is_identity).text(record)
 
 
 @pytest.mark.parametrize(

@@ -472,3 +472,16 @@ def test_a_burst_goes_on_behind_a_line_that_is_too_large_for_the_socket(tmp_path
     assert [line[:1] for line in reader.lines()] == [b"a", b"c"]
     assert kept.dropped == 1
     assert log.reports == [f"log target {tmp_path}/log : Message too long; from now on its lines are counted and not reported."]
+
+
+@pytest.mark.parametrize("form", ["local", "rfc3164", "rfc5424", "priority", "short", "timed", "iso", "raw"])
+def test_a_message_that_fits_the_room_is_not_cut(form: str) -> None:
+    log = Log()
+    config = replace(unix_target(Path("/nowhere")), format=form, length_max=100, hostname="here")
+    target = log.syslog.target(config)
+    for excess in (0, 1):
+        target.keep(model.INFO, b"x" * (target.room() + excess))
+    whole, cut = target.lines
+    assert len(whole) == 101
+    assert whole.endswith(b"x" * target.room() + b"\n")
+    assert len(cut) == 101
