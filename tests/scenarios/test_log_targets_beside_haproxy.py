@@ -235,6 +235,20 @@ def test_addresses_levels_tags_and_samples_are_haproxys(tmp_path: Path) -> None:
         assert theirs, target
 
 
+def test_structured_data_stand_in_rfc5424_and_nowhere_else(tmp_path: Path) -> None:
+    logs = """
+    log {five} format rfc5424 local0
+    log {plain} local0
+    log ring@buf0 local0
+    log-format-sd '[web@1 status="%ST" name="%f"]'
+    """
+    found = both(template("", logs), ("five", "plain"), tmp_path, everything)
+    for target, (theirs, ours) in found.items():
+        assert ours == theirs, target
+    assert b' - [web@1 status="200" name="web"] 127.0.0.1:' in found["five"][1][0]
+    assert b"web@1" not in found["plain"][1][0]
+
+
 def test_no_log_drops_what_defaults_and_lines_before_have_said(tmp_path: Path) -> None:
     logs = "    log {first} local0\n    no log\n    log {second} format raw local0"
     found = both(template("", logs), ("first", "second"), tmp_path, everything)
