@@ -41,7 +41,7 @@ def outcome(function: Callable[..., Any], *arguments: Any) -> Any:
     """What it returns, or how it refuses."""
     try:
         return function(*arguments)
-    except (IndexError, TypeError, ValueError) as error:
+    except (IndexError, OverflowError, TypeError, ValueError) as error:
         return type(error)
 
 
