@@ -4,9 +4,11 @@
 # .venv-pure holds the interpreted form, for the tests that run on both. What is installed there is tested and run, never the
 # checkout. Both are made anew only when a source has changed.
 
-PYTHON ?= python3
+# The interpreter of both: of those that are here the one that serves best, or the one that is named.
+PYTHON ?= $(shell python3 -B setup.py interpreter)
+PYTHON := $(PYTHON)
 BALANCER_COMPILE ?= auto
-SOURCES := pyproject.toml setup.py $(shell find balancer -name '*.py')
+SOURCES := pyproject.toml setup.py $(shell find balancer -name '*.py' -o -name '*.c' -o -path '*/assets/*')
 
 # The Debian packages that the compile step lacks here, empty where nothing is missing, and the form that .venv gets of it. The
 # form is part of the stamp's name: a compiler that is installed later is noticed.

@@ -8,12 +8,13 @@ import os
 from balancer.admin.socket import StatsSocketServer
 from balancer.admin.web import make_site
 from balancer.backend.farm import Farm
-from balancer.observe.accesslog import access_log
+from balancer.observe.formatlog import access_log
 from balancer.observe.info import ProcessInfo
 from balancer.observe.logger import Logger
+from balancer.observe.logtext import Format, Words
 from balancer.observe.syslog import Syslog
 from balancer.process import Facts, Parts
-from balancer.proxy.record import AccessLog
+from balancer.proxy.record import AccessLog, Wording
 from balancer.proxy.worker import Worker
 from balancer.service import Announcer
 
@@ -25,10 +26,13 @@ def assemble(facts: Facts) -> Parts:
     logger = Logger(config, syslog)
     announcer = Announcer(logger, facts.messages)
     access_logs: dict[str, AccessLog] = {}
+    identities: dict[str, Wording] = {}
     for frontend in config.frontends:
         log = access_log(syslog, frontend)
         if log is not None:
             access_logs[frontend.name] = log
+        if frontend.log_words.identity:
+            identities[frontend.name] = Format(frontend.log_words.identity, True)
     farm = Farm(config, config.process.maxconn, announcer, facts.loop.time())
     info = ProcessInfo(
         config,
@@ -43,6 +47,7 @@ def assemble(facts: Facts) -> Parts:
     )
     site = facts.loop.run_until_complete(make_site(info, facts.loop))
     listeners = [(listener.frontend, listener.bind, listener.socket) for listener in facts.listeners]
-    worker = Worker(config, facts.loop, listeners, announcer, access_logs, farm, site)
+    worker = Worker(config, facts.loop, listeners, announcer, access_logs, farm, site, identities)
+    worker.speaker = Words()
     stats = StatsSocketServer(info, facts.loop, [listener.socket for listener in facts.listeners])
     return Parts(worker, logger, announcer, stats)

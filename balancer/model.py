@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
+from balancer.logbook import NO_WORDS, LogWords
 from balancer.rulebook import Condition, Rules
 
 # Syslog severities (RFC 5424 6.2.1), the numbers that HAProxy's level names stand for.
@@ -310,7 +311,7 @@ class Frontend:
     binds: tuple[Bind, ...]
     maxconn: int  # 0: the process's
     logs: tuple[LogTarget, ...]
-    log_format: str  # "none", "connect" (HAProxy's default line), "http" (option httplog)
+    log_format: str  # "none", "connect" (HAProxy's default line), "http" (option httplog), "format", "json"
     dontlognull: bool
     client_timeout_s: float
     http_request_timeout_s: float
@@ -341,6 +342,8 @@ class Frontend:
     rules: Rules | None = None
     needs_exporter: bool = False
     tarpit_timeout_s: float = 0.0
+    log_words: LogWords = NO_WORDS
+    ignores_probes: bool = False
 
     def has_exporter(self) -> bool:
         """Whether it may serve metrics."""

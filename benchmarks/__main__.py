@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks import namespace, plots, report, results, rounds, scenarios
+from benchmarks import namespace, plots, report, results, rounds, scenarios, scrapes
 from benchmarks.arguments import FAILED, FINE, INTERRUPTED, positive, seconds
 from benchmarks.contestants import CONTESTANTS
 from benchmarks.processes import cores
@@ -25,12 +25,14 @@ QUICK_SECONDS = 0.3
 
 
 def main(words: list[str]) -> int:
-    """Runs one of the two commands."""
+    """Runs one of the three commands."""
     console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
     if words[:1] == ["load"]:
         from benchmarks import loadcommand  # with aiohttp, which the other command does without
 
         return loadcommand.main(words[1:], console)
+    if words[:1] == ["scrapes"]:
+        return scrapes.main(words[1:], console)
     return _measure(_measure_arguments(words), console)
 
 
@@ -38,7 +40,8 @@ def _measure_arguments(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="What requests and octets cost the balancer and other proxies, in interleaved rounds, on loopback.",
-        epilog="python -m benchmarks load URL: users click through a site (see 'load --help')",
+        epilog="python -m benchmarks load URL: users click through a site (see 'load --help'); "
+        "python -m benchmarks scrapes: how long visitors wait while statistics are read",
     )
     parser.add_argument("--rounds", type=positive, help=f"rounds of each scenario ({ROUNDS}; {QUICK_ROUNDS} with --quick)")
     parser.add_argument("--seconds", type=seconds, help=f"length of one measurement ({SECONDS}; {QUICK_SECONDS} with --quick)")

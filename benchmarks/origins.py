@@ -26,10 +26,11 @@ def find(program: str) -> str | None:
 
 @dataclass(frozen=True)
 class Farm:
-    """Servers that run: their addresses in order, and who they are."""
+    """Servers that run: their addresses in order, who they are, and the program."""
 
     addresses: tuple[str, ...]
     kind: str
+    program: Program
 
 
 @contextmanager
@@ -44,12 +45,12 @@ def farm(
         words = [nginx, "-p", str(folder), "-e", str(folder / "origin.log"), "-c", str(_nginx_file(folder, addresses, sizes))]
         with Program("origin", words, folder, on_cores) as program:
             program.wait_for_port(port, address_of(count))
-            yield Farm(addresses, "nginx")
+            yield Farm(addresses, "nginx", program)
         return
     words = [sys.executable, "-m", "benchmarks.farm", str(port), str(count), congestion]
     with own_program("farm", words, folder, on_cores) as program:
         program.line()
-        yield Farm(addresses, "uvloop")
+        yield Farm(addresses, "uvloop", program)
 
 
 class Sink:

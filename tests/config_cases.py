@@ -162,6 +162,25 @@ CASES: Final[tuple[Case, ...]] = (
         D + L + " no retries 3\n default balance roundrobin\n no cookie A insert\n",
     ),
     Case("no alone", D + L + " no\n default\n no option\n no option nosuch\n default option nosuch\n no no option persist\n"),
+    # Formats of the log and captures
+    Case(
+        "log formats",
+        D + L + ' log-format "%ci:%cp [%tr] %{+Q}r %[src] %% %{foo}b"\n option httplog clf\n option tcplog\n' + S,
+    ),
+    Case("a log format with a variable that is none", D + L + ' log-format "%zz"\n' + S),
+    Case("a log format that breaks off", D + L + ' log-format "%{+Q"\n' + S),
+    Case("a log format that asks for a field", D + L + ' log-format "%[req.hdr(a)]"\n' + S),
+    Case("formats without a text, or with two", D + L + ' log-format ""\n error-log-format\n log-format a b\n' + S, STOPS),
+    Case("a name for requests", D + L + ' unique-id-format "%{+X}o %ci:%[path]"\n unique-id-header X-Id\n' + S),
+    Case(
+        "captures",
+        D + L + " capture request header X len 9\n capture cookie A len 9\n declare capture request len 9\n"
+        " capture response header Y len 9\n http-request capture path len 9\n http-response capture res.hdr(a) id 0\n" + S,
+    ),
+    Case("captures that are none", D + L + " capture foo\n capture request header X\n capture cookie A\n declare foo\n" + S),
+    Case("captures in defaults", D + " capture request header X len 9\n" + L + S),
+    Case("a slot that is not there", D + L + " http-request capture path id 0\n" + S, UNPLACED),
+    Case("a backend says nothing of lines", D + L + S + 'backend b\n log-format "%ci"\n option httplog\n' + S),
     Case(
         "no before options and log",
         D + L + " no option dontlognull\n no option redispatch\n default option redispatch\n no log\n",

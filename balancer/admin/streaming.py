@@ -11,7 +11,7 @@ from typing import Final
 
 from aiohttp import web
 
-SLICE_S: Final = 0.001
+SLICE_S: Final = 0.0005
 # What is gathered before it is written.
 WRITE_OCTETS: Final = 16384
 ANSWERS_MAX: Final = 64

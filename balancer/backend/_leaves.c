@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -25,6 +26,16 @@ static int descriptor_argument(PyObject *object, int *descriptor)
         return -1;
     *descriptor = value < 0 || value > INT_MAX ? -1 : (int)value;
     return 0;
+}
+
+PyDoc_STRVAR(descriptors_max_doc, "descriptors_max() -> int: see syscalls.descriptors_max");
+
+static PyObject *descriptors_max(PyObject *self, PyObject *unused)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return PyErr_SetFromErrno(PyExc_OSError);
+    return PyLong_FromLong(limit.rlim_cur > INT_MAX ? INT_MAX : (long)limit.rlim_cur);
 }
 
 PyDoc_STRVAR(is_quiet_doc, "is_quiet(descriptor) -> bool: see syscalls.is_quiet");
@@ -130,6 +141,7 @@ static PyObject *push(PyObject *self, PyObject *const *args, Py_ssize_t count)
 }
 
 static PyMethodDef methods[] = {
+    { "descriptors_max", descriptors_max, METH_NOARGS, descriptors_max_doc },
     { "is_quiet", (PyCFunction)(void (*)(void))is_quiet, METH_FASTCALL, is_quiet_doc },
     { "send_each", (PyCFunction)(void (*)(void))send_each, METH_FASTCALL, send_each_doc },
     { "send_now", (PyCFunction)(void (*)(void))send_now, METH_FASTCALL, send_now_doc },

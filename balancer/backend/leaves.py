@@ -8,6 +8,7 @@ except ImportError:
     from balancer.backend import syscalls as chosen  # type: ignore[no-redef]
 
 IS_NATIVE: Final = chosen.__name__.endswith("._leaves")
+descriptors_max = chosen.descriptors_max
 is_quiet = chosen.is_quiet
 push = chosen.push
 send_each = chosen.send_each

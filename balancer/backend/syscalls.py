@@ -4,11 +4,20 @@ Each has a native twin in `_leaves.c`, which runs where the package was compiled
 the form without a compiler, and the oracle of the twins' test.
 """
 
+import resource
 import socket
 from struct import pack
 from typing import Final
 
 PIECES_MAX: Final = 64
+# No descriptor is larger.
+DESCRIPTORS_END: Final = (1 << 31) - 1
+
+
+def descriptors_max() -> int:
+    """How many descriptors the process may have just now: the soft limit, which others may change."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return DESCRIPTORS_END if soft == resource.RLIM_INFINITY else min(soft, DESCRIPTORS_END)
 
 
 def is_quiet(descriptor: int) -> bool:

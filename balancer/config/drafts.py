@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from balancer.config.environment import Environment
+from balancer.logbook import Captures, CaptureSlot, LogPart
 from balancer.model import (
     AddressField,
     Balance,
@@ -173,6 +174,24 @@ class CheckRule:
     body: bytes | None = None
 
 
+@dataclass(frozen=True)
+class LogText:
+    """A format, compiled, and where it stands."""
+
+    parts: tuple[LogPart, ...]
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class SlotUse:
+    """A rule that captures into the slot of that number."""
+
+    keyword: str
+    side: str
+    number: int
+    origin: Origin
+
+
 @dataclass
 class Settings:
     """What a `defaults` section hands on."""
@@ -180,6 +199,13 @@ class Settings:
     mode: str = "tcp"  # HAProxy's default
     logs: tuple[LogTarget | None, ...] = ()  # None stands for those of the global section
     log_format: str = "connect"
+    log_parts: tuple[LogPart, ...] = ()
+    error_text: LogText | None = None
+    structured_text: LogText | None = None
+    identity_text: LogText | None = None
+    identity_field: bytes = b""
+    logs_early: bool = False
+    ignores_probes: bool = False
     dontlognull: bool = False
     # By the words of the modern keyword ("http-request"); absent: not given.
     timeouts: tuple[tuple[str, float], ...] = ()
@@ -263,6 +289,12 @@ class ProxyDraft:
     persist_rules: list[Rule] = field(default_factory=list)
     monitor_rules: list[Rule] = field(default_factory=list)
     use_servers: list[Reference] = field(default_factory=list)
+    own_format: str = ""  # the words of the format that this section itself names
+    request_slots: list[CaptureSlot] = field(default_factory=list)
+    response_slots: list[CaptureSlot] = field(default_factory=list)
+    captured_cookie: bytes = b""
+    captured_cookie_length: int = 0
+    slot_uses: list[SlotUse] = field(default_factory=list)
     rules_before: "ProxyDraft | None" = None  # the named `defaults` section whose rules come first
     own_timeouts: set[str] = field(default_factory=set)  # given in this section itself
     has_own_page: bool = False  # a word of `stats` stands in this section itself
@@ -287,6 +319,12 @@ class ProxyDraft:
             tuple(self.monitor_rules),
         )
         return None if found == Rules() else found
+
+    def captures(self) -> Captures:
+        """What is kept of requests and answers for the log."""
+        return Captures(
+            tuple(self.request_slots), tuple(self.response_slots), self.captured_cookie, self.captured_cookie_length
+        )
 
     def is_frontend(self) -> bool:
         """Whether clients may connect to it."""

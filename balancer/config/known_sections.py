@@ -18,7 +18,7 @@ NO_DETECTION: Final = "nothing here asks what device it is"
 NO_VARIABLES: Final = "there are no rules that would ask for variables"
 KERNEL: Final = "the kernel and the event loop decide that"
 HTTP1_ONLY: Final = "only HTTP/1.1 is spoken"
-LOG_ONLY: Final = "log lines are those of 'option httplog'"
+LOG_ONLY: Final = "TLS ends before us: 'option httplog'"
 NAMES_KEPT: Final = "names of fields pass as they were received"
 
 
@@ -108,14 +108,14 @@ OPTIONS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
         "DF",
         (
             (REFUSED, "what is malformed is answered 400", "accept-invalid-http-request"),
-            (REFUSED, "", "http-ignore-probes http-use-proxy-header"),
+            (REFUSED, "", "http-use-proxy-header"),
             (NO_EFFECT, HTTP1_ONLY, "disable-h2-upgrade"),
             (NO_EFFECT, NAMES_KEPT, "h1-case-adjust-bogus-client"),
             (NO_EFFECT, KERNEL, "idle-close-on-response"),
             (
                 NO_EFFECT,
                 "it only changes what is logged or counted",
-                "logasap socket-stats",
+                "socket-stats",
             ),
             (NO_EFFECT, LOG_ONLY, "httpslog"),
         ),
@@ -138,7 +138,6 @@ OPTIONS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
         (
             (REFUSED, "names of fields that are no tokens are refused, others pass", "http-restrict-req-hdr-names"),
             (NO_EFFECT, "each wait is for one side, and timed for that side alone", "independent-streams"),
-            (NO_EFFECT, LOG_ONLY, "tcplog"),
         ),
     ),
     (
@@ -163,14 +162,8 @@ NOT_NEGATABLE: Final[frozenset[str]] = frozenset(
 
 PROXY_GROUPS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
     (
-        "F",
-        ((NO_EFFECT, "it only changes what is logged", "capture declare"),),
-    ),
-    (
         "DF",
         (
-            (REFUSED, "", "unique-id-header"),
-            (NO_EFFECT, LOG_ONLY, "error-log-format log-format log-format-sd unique-id-format"),
             (
                 GONE,
                 _moved("2.2", "http-request return"),

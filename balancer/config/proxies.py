@@ -11,12 +11,14 @@ from typing import Final
 from balancer.config.acls import ACL_ROWS
 from balancer.config.balances import parse_balance, parse_factor, parse_hash_type
 from balancer.config.binds import parse_bind
+from balancer.config.captures import CAPTURE_ROWS
 from balancer.config.checks import CHECK_ROWS
 from balancer.config.cookies import parse_cookie
 from balancer.config.drafts import ProxyDraft, Reference
 from balancer.config.errorfiles import parse_errorfile
 from balancer.config.findings import Refusal
 from balancer.config.keywords import Keyword, works
+from balancer.config.logformats import LOG_ROWS
 from balancer.config.logs import parse_log
 from balancer.config.rules import RULE_ROWS
 from balancer.config.servers import parse_default_server, parse_server
@@ -85,13 +87,6 @@ def _errorfile(proxy: ProxyDraft, statement: Statement) -> None:
     proxy.settings.errorfiles += (parse_errorfile(statement),)
 
 
-def _httplog(proxy: ProxyDraft, statement: Statement) -> None:
-    if statement.arguments == ("clf",):
-        raise Refusal("'option httplog clf' is known to HAProxy and not supported yet, expects 'option httplog'")
-    statement.no_more(0)
-    proxy.settings.log_format = "http"
-
-
 def _dontlognull(proxy: ProxyDraft, statement: Statement) -> None:
     statement.no_more(0)
     proxy.settings.dontlognull = not statement.is_negated
@@ -144,7 +139,8 @@ PROXY_ROWS: Final[tuple[Keyword[ProxyDraft], ...]] = (
     works("maxconn", "DFL", "how many connections of clients the section takes at once; as the process", _maxconn),
     works("fullconn", "DLB", "the load at which its servers with `minconn` have their whole `maxconn`", _fullconn),
     works("log", "DFLB", "`global`, or an address as in `global`; `no log` drops those before", _log, can_negate=True),
-    works("option httplog", "DFL", "the log line of HTTP, with timers, counters and flags", _httplog),
+    *LOG_ROWS,
+    *CAPTURE_ROWS,
     works("option dontlognull", "DFL", "connections without an octet are not logged", _dontlognull, can_negate=True),
     works("retries", "DLB", "how often a failed connect is tried anew; 3", _retries),
     works("retry-on", "DLB", "`conn-failure`, which is what happens anyway", _retry_on),

@@ -4,10 +4,11 @@ A table says for each action where it may stand and how many words it takes. Wha
 no action here, is refused with what to do instead.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from balancer.config.acls import parse_condition, refuse_anonymous, sides_of
+from balancer.config.captures import parse_capture
 from balancer.config.drafts import ProxyDraft, Reference
 from balancer.config.findings import Refusal
 from balancer.config.formats import parse_text
@@ -49,6 +50,7 @@ ACTIONS: Final[dict[str, tuple[str, str]]] = {
     "set-status": ("sa", "status"),
     "set-log-level": ("qs", "level"),
     "set-nice": ("qs", "nice"),
+    "capture": ("qsa", "capture"),
     "strict-mode": ("qsa", "switch"),
 }
 # The words that a shape of one choice may have.
@@ -60,7 +62,6 @@ REFUSED: Final[dict[str, str]] = {
     "auth": "there are no user lists : let the web server in front ask for passwords",
     "cache-use": "nothing is cached here",
     "cache-store": "nothing is cached here",
-    "capture": "give 'capture request header' or 'capture response header'",
     "lua": "Lua is not supported",
     "do-resolve": "names are resolved at the start",
     "track-sc": "there are no stick tables",
@@ -82,6 +83,14 @@ REFUSED: Final[dict[str, str]] = {
     "set-bandwidth-limit": "the rate of a body is the client's",
 }
 LISTS: Final[dict[str, str]] = {"http-request": "q", "http-response": "s", "http-after-response": "a"}
+# Kinds of rules in the order in which they are asked, whatever order they stand in.
+ASKED: Final[dict[str, Callable[[ProxyDraft], bool]]] = {
+    "monitor fail": lambda proxy: bool(proxy.monitor_rules),
+    "http-request": lambda proxy: bool(proxy.request_rules or proxy.exporter_path),
+    "redirect": lambda proxy: bool(proxy.redirects),
+    "use_backend": lambda proxy: bool(proxy.switches),
+    "use-server": lambda proxy: bool(proxy.server_rules),
+}
 
 
 def parse_rule(proxy: ProxyDraft, statement: Statement) -> None:
@@ -89,6 +98,8 @@ def parse_rule(proxy: ProxyDraft, statement: Statement) -> None:
     refuse_anonymous(proxy, statement)
     words = statement.arguments
     letter = LISTS[statement.keyword]
+    if letter == "q":
+        warn_of_order(proxy, statement, statement.keyword)
     action = words[0] if words else ""
     if action == "use-service":
         _use_service(proxy, statement)
@@ -102,11 +113,23 @@ def parse_rule(proxy: ProxyDraft, statement: Statement) -> None:
         raise Refusal(_unknown(statement.keyword, letter, action))
     if shape == "reply":
         rule = parse_reply(proxy, statement, action)
+    elif shape == "capture":
+        rule = parse_capture(proxy, statement)
     elif shape == "redirect":
         rule = parse_redirect(proxy, statement, words[1:], True)
     else:
         rule = _plain_rule(proxy, statement, action, shape)
     _keep(proxy, statement, letter, rule)
+
+
+def warn_of_order(proxy: ProxyDraft, statement: Statement, kind: str) -> None:
+    """Says that a rule stands behind rules of a kind that is asked later."""
+    kinds = list(ASKED)
+    for later in kinds[kinds.index(kind) + 1 :]:
+        if ASKED[later](proxy):
+            article = "an" if later[0] in "aeh" else "a"
+            statement.warn(f"a '{kind}' rule placed after {article} '{later}' rule will still be processed before.")
+            return
 
 
 def _unknown(keyword: str, letter: str, action: str) -> str:
@@ -178,12 +201,12 @@ def _status(word: str) -> int:
 
 def check_field(statement: Statement, action: str, name: str) -> None:
     """Refuses names that are none, and fields that only we may write."""
+    subject = f"{statement.keyword} {action}".strip()
     if not name or not NAME_CHARS.issuperset(name):
-        raise Refusal(f"'{statement.keyword} {action}' expects the name of a field (got '{name}')")
+        raise Refusal(f"'{subject}' expects the name of a field (got '{name}')")
     if name.lower() in FRAMING:
         raise Refusal(
-            f"'{statement.keyword} {action}' cannot change '{name}' : it frames the message, and whoever changes it lets "
-            "messages be smuggled"
+            f"'{subject}' cannot change '{name}' : it frames the message, and whoever changes it lets messages be smuggled"
         )
 
 
@@ -231,6 +254,7 @@ def _only_path(condition: Condition | None) -> bytes:
 
 def parse_redirect_line(proxy: ProxyDraft, statement: Statement) -> None:
     """`redirect ..`, asked after the last `http-request`."""
+    warn_of_order(proxy, statement, "redirect")
     proxy.redirects.append(parse_redirect(proxy, statement, statement.arguments, False))
 
 
@@ -268,6 +292,7 @@ def parse_persistence(proxy: ProxyDraft, statement: Statement) -> None:
 
 def parse_monitor_fail(proxy: ProxyDraft, statement: Statement) -> None:
     """`monitor fail if ..`."""
+    warn_of_order(proxy, statement, "monitor fail")
     proxy.monitor_rules.append(Rule("monitor fail", _needed(proxy, statement, statement.arguments)))
 
 

@@ -90,6 +90,8 @@ def _converter(text: str, call: Call, kind: str) -> str:
         check_variable(arguments[0])
     elif call.name == "concat" and arguments[1:2] not in ((), ("",)):
         check_variable(arguments[1])
+    elif call.name in ("capture-req", "capture-res"):
+        _integer(call.name, arguments[0])
     elif call.name == "regsub":
         check_pattern(arguments[0], False)
     return kind if row.gives == "any" else row.gives
@@ -112,7 +114,7 @@ def _check_fetch(call: Call) -> None:
     name, arguments = call.name, call.arguments
     if name == "var":
         check_variable(arguments[0])
-    elif name in ("int", "rand") and arguments:
+    elif name in ("int", "rand", "capture.req.hdr", "capture.res.hdr") and arguments:
         _integer(name, arguments[0])
     elif name.split(".")[-1].split("_")[0] in ("hdr", "fhdr", "shdr") and len(arguments) > 1:
         _integer(name, arguments[1])

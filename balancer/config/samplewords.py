@@ -107,6 +107,13 @@ def _fetches() -> tuple[FetchRow, ...]:
         row("urlp", "str", "request", 0, 2, "the same"),
         row("urlp_val", "int", "request", 0, 2, "the same as a number"),
         row("status", "int", "response", 0, 0, "the status of the answer"),
+        row("capture.req.hdr", "str", "any", 1, 1, "what the request's capture of that number, from 0, holds"),
+        row("capture.res.hdr", "str", "any", 1, 1, "the same of the answer's"),
+        row("capture.req.method", "str", "any", 0, 0, "the method, also when the request is gone"),
+        row("capture.req.uri", "str", "any", 0, 0, "the path and the query as received, without a host"),
+        row("capture.req.ver", "str", "any", 0, 0, "`HTTP/1.0` or `HTTP/1.1`"),
+        row("capture.res.ver", "str", "any", 0, 0, "the same of the server's answer"),
+        row("unique-id", "str", "any", 0, 0, "what `unique-id-format` gives"),
         row("http_req_rate_known", "bool", "any", 0, 0, "false"),
     )
     derived: list[FetchRow] = []
@@ -201,6 +208,8 @@ CONVERTERS: Final[dict[str, ConverterRow]] = {
         ConverterRow("http_date", "int", "str", 0, 2, "a date in the form of HTTP, with an offset"),
         ConverterRow("utime", "int", "str", 1, 2, "a date by strftime, UTC, with an offset"),
         ConverterRow("ltime", "int", "str", 1, 2, "the same in local time"),
+        ConverterRow("capture-req", "str", "str", 1, 1, "kept in the request's capture of that number, and handed on"),
+        ConverterRow("capture-res", "str", "str", 1, 1, "kept in the answer's capture of that number, and handed on"),
         ConverterRow("set-var", "any", "any", 1, 1, "kept in a variable, and handed on"),
     )
 }

@@ -7,12 +7,14 @@ proxies are counted from 1 in the order of the files, after the proxy of the sta
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from balancer.config.captures import check_captures
 from balancer.config.checks import check_steps
 from balancer.config.cookies import dynamic_value
 from balancer.config.drafts import GlobalDraft, ProxyDraft, ServerLine, Settings
 from balancer.config.findings import NOTICE, Report
 from balancer.config.httperrors import ErrorGroup, check_imports, own_pages
 from balancer.config.keywords import nearest, suggestion
+from balancer.config.logwords import log_words
 from balancer.config.statspage import check_page
 from balancer.config.tracking import check_tracking, full_name, remark_on_checks
 from balancer.model import Backend, Frontend, Global, KernelBuffers, LogTarget, Model, Server
@@ -75,6 +77,7 @@ def _check_proxy(
     report: Report,
 ) -> None:
     _check_servers(proxy, report)
+    check_captures(proxy, report)
     check_page(process, proxy, report)
     settings = proxy.settings
     if settings.mode != "http":
@@ -101,7 +104,7 @@ def _check_proxy(
         _check_use_servers(proxy, report)
         remark_on_checks(proxy, report)
     _warn_of_timeouts(proxy, report)
-    if proxy.is_frontend() and settings.log_format == "http" and not _logs(process, settings):
+    if proxy.is_frontend() and settings.log_format != "connect" and not _logs(process, settings):
         report.warning(proxy.origin, f"log format ignored for {proxy.label()} '{proxy.name}' since it has no log address.")
 
 
@@ -212,6 +215,8 @@ def _frontend(process: GlobalDraft, proxy: ProxyDraft, errors: Mapping[str, Erro
         maxconn=settings.maxconn,
         logs=logs,
         log_format=settings.log_format if logs else "none",
+        log_words=log_words(proxy),
+        ignores_probes=settings.ignores_probes,
         dontlognull=settings.dontlognull,
         client_timeout_s=settings.timeout_s("client"),
         http_request_timeout_s=settings.timeout_s("http-request"),

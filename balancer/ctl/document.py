@@ -23,7 +23,10 @@ works at a HAProxy's socket as well.
     balancerctl servers --json | jq .            for scripts
 
 A server is `BACKEND/SERVER`, or `SERVER` where only one backend has one of that name. `eval "$(balancerctl completion bash)"`
-makes the shell complete commands and the names of servers.
+makes the shell complete commands and the names of servers (bash, zsh, fish). On a narrow terminal a table goes without its less
+needed columns; none is cut.
+
+![balancerctl watch: the proxies and the servers with their states](balancerctl.png)
 
 | exit status | means |
 |---|---|

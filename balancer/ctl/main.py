@@ -20,6 +20,7 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 from rich.console import Console, Group
 from rich.live import Live
+from rich.table import Table
 
 from balancer.ctl import tables
 from balancer.ctl.readings import BACKEND, FRONTEND, Row, info, rows, server_named, sessions
@@ -58,7 +59,7 @@ def _complete_backend(context: click.Context, _parameter: click.Parameter, begun
 
 
 @click.group(
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Exit status: 0 fine, 1 something does not serve, 2 wrong words, 3 nobody answers, 4 refused.",
 )
 @click.option(
@@ -95,6 +96,14 @@ def _console() -> Console:
     return Console(highlight=False, soft_wrap=False) if sys.stdout.isatty() else Console(highlight=False, width=200)
 
 
+def _proxies(found: Sequence[Row], console: Console) -> Table:
+    return tables.fitted(lambda without: tables.proxies_table(found, without), console)
+
+
+def _servers(found: Sequence[Row], console: Console) -> Table:
+    return tables.fitted(lambda without: tables.servers_table(found, without), console)
+
+
 def _is_all_serving(found: Sequence[Row]) -> bool:
     backends = [row for row in found if row.name == BACKEND]
     fronts = [row for row in found if row.name == FRONTEND]
@@ -111,7 +120,8 @@ def status(stats: Socket, is_json: bool) -> None:
     if is_json:
         _print_json({"process": told, "proxies": [row.values() for row in proxies]})
     else:
-        _console().print(tables.process_line(told), "", tables.proxies_table(found), sep="\n")
+        console = _console()
+        console.print(tables.process_line(told), "", _proxies(found, console), sep="\n")
     sys.exit(FINE if _is_all_serving(found) else NOT_SERVING)
 
 
@@ -126,7 +136,8 @@ def servers(stats: Socket, backend: str | None, is_json: bool) -> None:
     if is_json:
         _print_json([row.values() for row in chosen])
     else:
-        _console().print(tables.servers_table(chosen))
+        console = _console()
+        console.print(_servers(chosen, console))
 
 
 def _of_backend(found: list[Row], backend: str | None) -> list[Row]:
@@ -237,14 +248,14 @@ def watch(stats: Socket, interval: float, count: int | None, backend: str | None
     shown = 0
     with Live(console=console, auto_refresh=False, screen=console.is_terminal) as live:
         while True:
-            live.update(_view(stats, backend), refresh=True)
+            live.update(_view(stats, backend, console), refresh=True)
             shown += 1
             if shown == count:
                 return
             time.sleep(interval)
 
 
-def _view(stats: Socket, backend: str | None) -> Group:
+def _view(stats: Socket, backend: str | None, console: Console) -> Group:
     clock = time.strftime("%H:%M:%S")
     try:
         told, found = info(stats), rows(stats)
@@ -252,7 +263,7 @@ def _view(stats: Socket, backend: str | None) -> Group:
         return Group(f"{clock}  no answer: {error}")
     chosen = [row for row in found if backend in (None, row.proxy)]
     servers_only = [row for row in chosen if row.is_server]
-    return Group(clock, tables.process_line(told), "", tables.proxies_table(chosen), "", tables.servers_table(servers_only))
+    return Group(clock, tables.process_line(told), "", _proxies(chosen, console), "", _servers(servers_only, console))
 
 
 @command.command()
@@ -287,10 +298,15 @@ def health(stats: Socket, url: str | None, backends: tuple[str, ...]) -> None:
 
 
 def _health_of_url(url: str, patience_s: float) -> int:
-    parts = urlsplit(url)
-    if parts.scheme != "http" or not parts.hostname:
-        raise click.BadParameter(f"expects http://HOST[:PORT]/PATH (got '{url}')", param_hint="URL")
-    connection = http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=patience_s)
+    expected = f"expects http://HOST[:PORT]/PATH (got '{url}')"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or http.client.HTTP_PORT
+    except ValueError:  # a port or an address that is none
+        raise click.BadParameter(expected, param_hint="URL") from None
+    if parts.scheme != "http" or not host or not url.isascii() or not url.isprintable() or " " in url:
+        raise click.BadParameter(expected, param_hint="URL")
+    connection = http.client.HTTPConnection(host, port, timeout=patience_s)
     try:
         connection.request("GET", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
         answer = connection.getresponse()

@@ -1,8 +1,10 @@
 """Tables for the terminal: states by colour and by word, numbers to the right, nothing that a pipe could not take."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -36,6 +38,10 @@ SERVER_COLUMNS: Final[tuple[tuple[str, str], ...]] = (
     ("since", "lastchg"),
 )
 SECONDS: Final = frozenset({"lastchg"})
+# What a narrow terminal goes without, first to last: a table is shown whole, or with fewer columns, never cut.
+DISPENSABLE: Final = ("max", "resp. err.", "limit", "total", "check", "req/s", "errors", "side", "since", "queue", "weight")
+# Wider than any table.
+NO_WIDTH: Final = 10_000
 
 
 def status_text(status: str) -> Text:
@@ -55,6 +61,18 @@ def duration(seconds: int) -> str:
     return f"{seconds // 86400}d{seconds % 86400 // 3600}h"
 
 
+def fitted(make: Callable[[frozenset[str]], Table], console: Console) -> Table:
+    """The table with as many of its columns as the console is wide enough for; `make` is told which to leave out."""
+    without: frozenset[str] = frozenset()
+    table = make(without)
+    for heading in DISPENSABLE:
+        if Measurement.get(console, console.options.update(max_width=NO_WIDTH), table).maximum <= console.width:
+            break
+        without |= {heading}
+        table = make(without)
+    return table
+
+
 def process_line(told: Mapping[str, str]) -> Text:
     """The process in one line."""
     parts = (
@@ -67,20 +85,20 @@ def process_line(told: Mapping[str, str]) -> Text:
     return Text(" · ".join(parts))
 
 
-def proxies_table(rows: Sequence[Row]) -> Table:
-    """A line a frontend and a line a backend, with how many of its servers serve."""
+def proxies_table(rows: Sequence[Row], without: frozenset[str] = frozenset()) -> Table:
+    """A line a frontend and a line a backend, with how many of its servers serve; `without` are headings to leave out."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("proxy", "side", "status", "servers"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("sessions", "limit", "total", "req/s", "queue", "errors"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    headings = ("proxy", "side", "status", "servers", "sessions", "limit", "total", "req/s", "queue", "errors")
+    for place, heading in enumerate(headings):
+        if heading not in without:
+            table.add_column(heading, justify="left" if place < 4 else "right", no_wrap=True)
     for row in rows:
         if row.name not in (FRONTEND, BACKEND):
             continue
         servers = [each for each in rows if each.is_server and each.proxy == row.proxy]
         serving = sum(each.is_serving for each in servers)
         errors = ("ereq",) if row.name == FRONTEND else ("econ", "eresp")
-        table.add_row(
+        cells: tuple[Text | str, ...] = (
             Text(row.proxy),
             row.name.lower(),
             status_text(row.status),
@@ -88,18 +106,21 @@ def proxies_table(rows: Sequence[Row]) -> Table:
             *(_shown(row, column) for column in ("scur", "slim", "stot", "rate", "qcur")),
             str(sum(row.number(column) or 0 for column in errors)),
         )
+        table.add_row(*(cell for heading, cell in zip(headings, cells, strict=True) if heading not in without))
     return table
 
 
-def servers_table(rows: Sequence[Row]) -> Table:
-    """A line a server."""
+def servers_table(rows: Sequence[Row], without: frozenset[str] = frozenset()) -> Table:
+    """A line a server; `without` are headings to leave out."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("server", no_wrap=True)
     table.add_column("status", no_wrap=True)
+    columns = [column for heading, column in SERVER_COLUMNS if heading not in without]
     for heading, column in SERVER_COLUMNS:
-        table.add_column(heading, justify="left" if column == "check_status" else "right", no_wrap=True)
+        if heading not in without:
+            table.add_column(heading, justify="left" if column == "check_status" else "right", no_wrap=True)
     for row in rows:
-        table.add_row(Text(row.full_name), status_text(row.status), *(_shown(row, column) for _, column in SERVER_COLUMNS))
+        table.add_row(Text(row.full_name), status_text(row.status), *(_shown(row, column) for column in columns))
     return table
 
 

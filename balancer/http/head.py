@@ -131,7 +131,8 @@ class RequestHead(Head):
 
     def log_octets(self) -> int:
         """The head's size as HAProxy's `bin` counts it."""
-        return 20 + len(self.method) + len(self.target) + 8 + self.field_octets + 1
+        # The line without its two blanks, whose target may be an absolute one.
+        return 20 + self.line_end - self.start - 2 + self.field_octets + 1
 
     def forwarded(self, fallback_host: bytes, cut_cookie: bytes, added: bytes = b"") -> bytes:
         """The head for the server, with `added` field lines behind the client's.

@@ -96,15 +96,16 @@ class Head:
         """
         self.fields_begin = begin
         octets, self.kept, kinds, values = fields(self.data, begin, self.end - 2, field_count_max, CLASS, wanted, dropped)
+        if octets < 0:
+            # Before any field is judged: the same status whether or not a control was found before the head was whole.
+            self.error = 400
+            return
         i: i64 = 0
         for value in values:
             self._field(kinds[i], value)
             if self.error:
                 return
             i += 1
-        if octets < 0:
-            self.error = 400
-            return
         self.field_octets = octets - self.uncounted_octets
         if self.has_coding and self.content_length >= 0:
             # RFC 9112 6.3: the coding wins and the length must not be forwarded.
@@ -167,9 +168,7 @@ class Head:
 
 NONE_NOMINATED: Final[list[bytes]] = []
 # What Connection cannot take away (RFC 9110 7.6.1): its own words, and what frames or routes the message.
-NEVER_NOMINATED: Final = frozenset(
-    [b"upgrade", b"host", b"content-length", b"transfer-encoding", b"cookie", b"set-cookie"]
-)
+NEVER_NOMINATED: Final = frozenset([b"upgrade", b"host", b"content-length", b"transfer-encoding", b"cookie", b"set-cookie"])
 
 
 def remove_lines(lines: bytes, names: list[bytes]) -> bytes:

@@ -100,6 +100,7 @@ def fields(
             if not (31 < octet < 127 or octet > 127 or octet == HTAB):
                 break
             i += 1
+        # Not told by where it stands alone: before LF LF a line without its CR ends just where the lines are to end.
         if i + 1 >= length or data[i] != CR or data[i + 1] != LF:
             return ILL_FORMED, kept, bytes(kinds), values
         stop: i64 = i
@@ -111,7 +112,7 @@ def fields(
         i += 2
         octets += name_length + stop - value
         kind = int(classify(data, line, name_length))
-        if kind == 0:
+        if not kind:
             continue
         if wanted >> kind & 1:
             kinds.append(kind)

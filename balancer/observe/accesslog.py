@@ -161,10 +161,3 @@ class ConnectLog(AccessLog):
             f"Connect from {record.client_host}:{record.client_port} to {record.bind_host}:{record.bind_port} "
             f"({record.frontend_name}/HTTP)"
         ).encode()
-
-
-def access_log(syslog: Syslog, config: model.Frontend) -> AccessLog | None:
-    """The log of one frontend, None where nothing is to be logged: then nothing is formatted either."""
-    if not config.logs or config.log_format == "none":
-        return None
-    return HttpLog(syslog, config) if config.log_format == "http" else ConnectLog(syslog, config)

@@ -193,10 +193,12 @@ def downtime(reading: Reading) -> Value:
 
 
 def backend_downtime(reading: Reading) -> Value:
-    """Seconds without any server."""
+    """Seconds without any server that takes visitors, of a backend that has servers."""
     backend = reading.backend
     assert backend is not None
-    present = 0.0 if backend.is_up() or not backend.servers else reading.now - backend.changed_at
+    if not backend.servers:
+        return None
+    present = 0.0 if backend.is_up() else reading.now - backend.changed_at
     return int(backend.downtime_s + present)
 
 

@@ -27,6 +27,9 @@ MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", 
 KEPT_MAX: Final = 512
 # The datagram that fits into one UDP packet over IPv4; a longer line is cut there, whatever `len` says.
 DATAGRAM_MAX: Final = 65507
+# Of a header: `<191>Nov 28 13:10:22`, and `<7>`.
+PRIORITY_AND_DATE: Final = 20
+SEVERITY: Final = 3
 # What a full buffer says, of the socket's or the reader's: the line is dropped and nobody is told but the counter.
 FULL: Final = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS)
 
@@ -62,8 +65,17 @@ class Target:
         config = self.config
         return config.path or (f"{config.host}:{config.port}" if config.kind == "udp" else config.kind)
 
-    def keep(self, severity: int, message: bytes) -> None:
-        """Formats one line and keeps it for the burst; what the target does not want is left out."""
+    def room(self) -> int:
+        """How long a message may be that is not to be cut."""
+        if self.format == "rfc3164":
+            return self.length_max - PRIORITY_AND_DATE - len(self.header.source)
+        return self.length_max - (SEVERITY if self.format == "short" else 0)
+
+    def keep(self, severity: int, message: bytes, structured: bytes = b"") -> None:
+        """Formats one line and keeps it for the burst; what the target does not want is left out.
+
+        `structured` is the structured data of RFC 5424, for targets of that format.
+        """
         if severity > self.severity_max:
             return
         if severity < self.severity_min:
@@ -186,10 +198,10 @@ class Syslog:
             self.targets[config] = found
         return found
 
-    def keep(self, targets: list[Target], severity: int, message: bytes) -> None:
+    def keep(self, targets: list[Target], severity: int, message: bytes, structured: bytes = b"") -> None:
         """Keeps a line for each target and has them sent when this turn of the loop ends."""
         for target in targets:
-            target.keep(severity, message)
+            target.keep(severity, message, structured)
         if not self.is_due:
             self.is_due = True
             self.loop.call_soon(self.flush)

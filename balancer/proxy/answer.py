@@ -16,7 +16,7 @@ from balancer.http.framing import CHUNKED, LENGTH, NO_BODY, UNTIL_CLOSE, Body
 from balancer.http.gather import Gathered
 from balancer.http.head import FORBIDDEN, INCOMPLETE, ResponseHead, find_end, list_elements, remove_lines
 from balancer.proxy import phase as phases
-from balancer.proxy.ledger import capture_answer
+from balancer.proxy.ledger import capture_answer, log_early
 from balancer.proxy.splice import consider_answer
 from balancer.proxy.writing import JOINED_OCTETS_MAX
 
@@ -41,6 +41,7 @@ class Answer:
         self.is_complete: bool = False  # the whole answer was handed to the client's side
         self.status: int = -1
         self.head: ResponseHead | None = None
+        self.received_head: ResponseHead | None = None  # before a rule has changed it
         self.body: Body | None = None
         self.is_tunnel: bool = False
         self.is_mute: bool = False  # a body comes that the client has not asked for: it is read and forgotten
@@ -189,6 +190,7 @@ class Answer:
                     return  # that was one error too many, and the sessions of the server ended with it
                 ruling = exchange.route.ruling
                 if ruling is not None:
+                    self.received_head = head
                     changed = ruling.answered(exchange, head, now)
                     if changed is None:
                         return
@@ -231,7 +233,7 @@ class Answer:
             kind = CHUNKED
         else:
             kind = LENGTH if head.content_length >= 0 else UNTIL_CLOSE
-        has_changed_method = exchange.received_line != b"" and exchange.asks_head() != (request.method == b"HEAD")
+        has_changed_method = exchange.received_head is not None and exchange.asks_head() != (request.method == b"HEAD")
         self.is_mute = has_changed_method and kind != NO_BODY
         takes_chunks = kind == CHUNKED and request.minor == 1 and not self.is_mute
         body = Body(kind, head.content_length, takes_chunks)
@@ -295,6 +297,8 @@ class Answer:
                 client.send_body([b"".join(parts), *pieces])
         else:
             client.send_head(b"".join(parts))
+        if exchange.route.logs_early:
+            log_early(exchange, now)
         self._after_feed(body, now)
 
     def _continue(self, data: bytes, now: float) -> None:
@@ -400,6 +404,8 @@ class Answer:
         exchange.enter(phases.TUNNEL)
         self.is_tunnel = True
         client.send_head(b"".join(parts))
+        if exchange.route.logs_early:
+            log_early(exchange, now)
         waiting = client.begin_tunnel()
         if waiting:
             exchange.tunnel_from_client(waiting)

@@ -35,6 +35,7 @@ class ClientChannel(Timed):
         self.route = route
         self.client_host: str = ""
         self.client_port: int = 0
+        self.idle_since: float = 0.0  # loop.time() of the accept; of the end of the request before, where a log wants it
         self.log_name: bytes = b""  # how its log lines begin, once there was one
         self.local_host: str = ""
         self.local_port: int = 0
@@ -125,6 +126,10 @@ class ServerChannel(Connection):
     def acked_octets(self) -> int:
         """How much of what was ever written the server's kernel has taken; -1 when it cannot be told."""
         raise AssertionError("a kind of server connection asks")
+
+    def source(self) -> tuple[str, int]:
+        """Our own address and port; ("", 0) where there are none."""
+        return "", 0
 
     def send(self, pieces: list[bytes]) -> None:
         """Sends request octets."""

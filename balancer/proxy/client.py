@@ -75,10 +75,12 @@ class ClientSide(ClientOutlet):
         listener = self.listener
         if isinstance(peer, tuple):  # a UNIX socket's has a text, and no address to tell
             self.client_host, self.client_port = peer[0], peer[1]
-            local = None if listener is None else listener.address
-            if local is None:
-                local = transport.get_extra_info("sockname")
-            self.local_host, self.local_port = local[0], local[1]
+            known = None if listener is None else listener.address
+            if known is not None:
+                self.local_host, self.local_port = known
+            else:
+                local = transport.get_extra_info("sockname")  # of IPv6 it has four parts
+                self.local_host, self.local_port = local[0], local[1]
         elif listener is not None:
             self.client_port = listener.number
         connection = transport.get_extra_info("socket")
@@ -94,7 +96,8 @@ class ClientSide(ClientOutlet):
     def admitted(self) -> None:
         """The connection counts from now on."""
         self.state = IDLE
-        self._first_octet(self.services.now())
+        self.idle_since = self.services.now()
+        self._first_octet(self.idle_since)
         self.resume_upload()
         self._advance()  # what has come while it waited: uvloop reads on after a pause in `connection_made`
 
@@ -411,12 +414,13 @@ class ClientSide(ClientOutlet):
         """Answers what never became a request, logs it, and closes."""
         self._log_refusal(status, cause, now)
         page = self.route.pages[status]
-        self.send_head(page.closes + page.body)
+        if self.pending or not self.route.ignores_probes:
+            self.send_head(page.closes + page.body)
         self._forget_pending()
         self._linger()
 
     def _log_refusal(self, status: int, cause: int, now: float) -> None:
-        ledger.refused(self, self.services.farm, self.pending[self.begin :], self.begun_at, self.begun_wall, status, cause, now)
+        ledger.refused(self, self.services, self.pending[self.begin :], self.begun_at, self.begun_wall, status, cause, now)
 
     def _crashed(self, error: Exception) -> None:
         """A fault of ours ends this connection and no other; one line names it."""

@@ -13,6 +13,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
 from balancer.backend.balance.hashes import avalanche, crc32, djb2, sdbm, wt6
+from balancer.proxy.captured import capture
 from balancer.proxy.patterns import compiled, substituted
 from balancer.proxy.scene import Scene
 from balancer.rulebook import Value
@@ -281,6 +282,14 @@ def _strftime(value: Value, arguments: tuple[str, ...], is_local: bool) -> Value
         return None
 
 
+def _capture(is_request: bool) -> Callable[[Value, tuple[str, ...], Scene], Value | None]:
+    def run(value: Value, arguments: tuple[str, ...], scene: Scene) -> Value | None:
+        capture(scene, is_request, int(arguments[0]), text_of(value))
+        return value
+
+    return run
+
+
 def _set_var(value: Value, arguments: tuple[str, ...], scene: Scene) -> Value | None:
     scene.set_variable(arguments[0], value)
     return value
@@ -361,5 +370,7 @@ CONVERTERS: Final[dict[str, Converter]] = {
     "http_date": _http_date,
     "utime": _utime,
     "ltime": _ltime,
+    "capture-req": _capture(True),
+    "capture-res": _capture(False),
     "set-var": _set_var,
 }

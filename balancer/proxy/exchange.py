@@ -26,6 +26,7 @@ from balancer.proxy.splice import Splices, consider_upload
 from balancer.proxy.visitor import Visitor
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+NOWHERE: Final = ("", 0)
 
 
 class Exchange(Visitor):
@@ -52,6 +53,7 @@ class Exchange(Visitor):
         self.is_local: bool = False  # a service inside the process answers
         self.written_before: int = 0
         self.answer: Answer | None = None
+        self.source: tuple[str, int] = NOWHERE  # from where its server was connected to, where a log wants that
         self.splices: Splices | None = None
         # loop.time() at each step; -1.0 where it was not reached.
         self.begun_at = begun_at
@@ -87,6 +89,7 @@ class Exchange(Visitor):
             return
         backend = self.route.backend
         if backend is None or backend.is_disabled:
+            ledger.identify(self, now)
             self.enter(phases.QUEUE)
             self.finish(phases.SERVER_ABORT, now)
             return
@@ -95,6 +98,8 @@ class Exchange(Visitor):
         backend.counters.requests_total += 1
         if serves_for_backend(self, backend, now):
             return
+        if self.route.identity is not None:
+            ledger.identify(self, now)
         if self.route.ruling is not None:
             self.route.ruling.bind(self, backend)
         else:
@@ -222,7 +227,9 @@ class Exchange(Visitor):
                 cut = persistence.name
         client = self.client
         fallback = b"" if self.head.has_host else f"{client.local_host}:{client.local_port}".encode()
-        added = self.route.added_lines(client.client_host, client.local_host, self.head)
+        added = self.route.added_lines(client.client_host, client.local_host, self.head, self.unique_id)
+        if self.route.tells_source:
+            self.source = channel.source()
         pieces = [self.head.forwarded(fallback, cut, added)]
         if self.held:
             pieces.extend(self.held)

@@ -18,18 +18,17 @@ from balancer.backend.balance.hashes import djb2
 from balancer.backend.frontend import Frontend
 from balancer.backend.server import Server
 from balancer.http.view import View, cookies_of, set_cookies_of
+from balancer.proxy import ledger
+from balancer.proxy.captured import CAPTURE_FETCHES
 from balancer.proxy.converters import CONVERTERS, address_of, integer_of, text_of
 from balancer.proxy.scene import Scene
-from balancer.rulebook import Piece, Sample, Value
+from balancer.rulebook import Sample, Value
 
 Arguments = tuple[str, ...]
 Fetch = Callable[[Scene, Arguments], list[Value]]
 
 TRUE: Final[list[Value]] = [True]
 FALSE: Final[list[Value]] = [False]
-# The controls save the tab, and all other octets.
-CONTROLS: Final = frozenset((*range(9), *range(10, 32), 127))
-NO_CONTROLS: Final = bytes(octet for octet in range(256) if octet not in CONTROLS)
 MATCHES: Final = ("beg", "end", "sub", "dir", "dom", "len", "reg")
 
 
@@ -51,32 +50,6 @@ def value_of(scene: Scene, sample: Sample) -> Value | None:
     """The one value of a sample where only one is wanted."""
     found = values(scene, sample)
     return found[-1] if found else None
-
-
-def text(scene: Scene, pieces: tuple[Piece, ...]) -> bytes:
-    """A text for a message; what has no value leaves nothing, and a control in a value is percent encoded, as in HAProxy."""
-    parts: list[bytes] = []
-    for piece in pieces:
-        if isinstance(piece, bytes):
-            parts.append(piece)
-        else:
-            value = value_of(scene, piece)
-            if value is not None:
-                parts.append(without_controls(text_of(value)))
-    return b"".join(parts)
-
-
-def raw_text(scene: Scene, pieces: tuple[Piece, ...]) -> bytes:
-    """A text as it is, for a variable."""
-    values_found = [piece if isinstance(piece, bytes) else value_of(scene, piece) for piece in pieces]
-    return b"".join([text_of(value) for value in values_found if value is not None])
-
-
-def without_controls(octets: bytes) -> bytes:
-    """Percent encodes what no field may hold; most values hold nothing of it."""
-    if not octets.translate(None, NO_CONTROLS):
-        return octets
-    return b"".join([b"%%%02X" % octet if octet in CONTROLS else bytes((octet,)) for octet in octets])
 
 
 def path_of(target: bytes) -> bytes:
@@ -273,6 +246,11 @@ def _backend(scene: Scene, arguments: Arguments) -> Backend | None:
     return scene.exchange.services.farm.backend_by_name.get(arguments[0])
 
 
+def _home(scene: Scene) -> Backend | Frontend:
+    """The backend; before one is chosen HAProxy's is the frontend itself."""
+    return scene.exchange.backend or scene.exchange.route.frontend
+
+
 def _frontend(scene: Scene, arguments: Arguments) -> Frontend | None:
     if not arguments:
         return scene.exchange.route.frontend
@@ -394,6 +372,12 @@ def _answer_version(scene: Scene, _arguments: Arguments) -> list[Value]:
     return [] if scene.response is None else [b"1.%d" % scene.response.minor]
 
 
+def _identity(scene: Scene, _arguments: Arguments) -> list[Value]:
+    exchange = scene.exchange
+    ledger.identify(exchange, exchange.services.now())
+    return [exchange.unique_id] if exchange.unique_id else []
+
+
 def _is_local(scene: Scene, _arguments: Arguments) -> list[Value]:
     return [ip_address(scene.client_host).is_loopback]
 
@@ -432,8 +416,8 @@ def _all() -> dict[str, Fetch]:
         "fe_conn": _of_frontend(lambda frontend, _now: frontend.counters.sessions_cur),
         "fe_req_rate": _of_frontend(lambda frontend, now: frontend.counters.request_rate.rate(now)),
         "fe_sess_rate": _of_frontend(lambda frontend, now: frontend.counters.session_rate.rate(now)),
-        "be_id": _of_backend(lambda backend, _now: backend.number),
-        "be_name": _of_backend(lambda backend, _now: backend.name.encode()),
+        "be_id": lambda scene, _arguments: [_home(scene).number],
+        "be_name": lambda scene, _arguments: [_home(scene).name.encode()],
         "be_conn": _of_backend(lambda backend, _now: backend.counters.sessions_cur),
         "be_conn_free": _of_backend(_free_connections),
         "be_sess_rate": _of_backend(lambda backend, now: backend.counters.session_rate.rate(now)),
@@ -470,8 +454,10 @@ def _all() -> dict[str, Fetch]:
         "url_param": _url_param,
         "urlp": _url_param,
         "urlp_val": lambda scene, arguments: _numbers(_url_param(scene, arguments)),
+        "unique-id": _identity,
         "status": lambda scene, _arguments: [scene.status] if scene.status else [],
     }
+    table.update(CAPTURE_FETCHES)
     _derived(table)
     _of_view(Scene.request, table, ("", "req."), True)
     _of_view(Scene.answer, table, ("s", "res."), False)

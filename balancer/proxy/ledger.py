@@ -3,24 +3,27 @@
 from typing import TYPE_CHECKING, Final
 
 from balancer.backend.counters import Counters
-from balancer.backend.farm import Farm
 from balancer.backend.persistence import DOWN, NO_LETTER, NONE, VALID
 from balancer.backend.server import Server
 from balancer.http.errors import ErrorPage
 from balancer.http.framing import CHUNKED
 from balancer.model import ERR
 from balancer.proxy import phase as phases
-from balancer.proxy.channels import ClientChannel
+from balancer.proxy.captured import request_fields, response_fields, sent_cookie, set_cookie
 from balancer.proxy.phase import Phase
-from balancer.proxy.record import Record
+from balancer.proxy.record import AccessLog, Detail, Record
 
 if TYPE_CHECKING:
+    from balancer.proxy.channels import ClientChannel
     from balancer.proxy.exchange import Exchange
+    from balancer.proxy.scene import Scene
+    from balancer.proxy.services import Services
 
 DASH: Final = 45
 # How the log names a client without an address; its port is the number of the listener.
 UNIX: Final = "unix"
 FORBIDDEN: Final = 403
+IDENTITY_OCTETS_MAX: Final = 127  # HAProxy cuts a longer one
 
 
 def timers_ms(exchange: "Exchange") -> tuple[int, int, int]:
@@ -149,12 +152,23 @@ def count(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: i
 
 
 def refused(
-    client: ClientChannel, farm: Farm, octets: bytes, begun_at: float, begun_wall: float, status: int, cause: int, now: float
+    client: "ClientChannel",
+    services: "Services",
+    octets: bytes,
+    begun_at: float,
+    begun_wall: float,
+    status: int,
+    cause: int,
+    now: float,
 ) -> None:
     """Counts what never became a request, as one that failed, and logs it; `octets` are all that came of it."""
     route = client.route
+    if not octets and route.ignores_probes:
+        return
     frontend = route.frontend
     counters = frontend.counters
+    farm = services.farm
+    services.serial += 1
     counters.response(status)
     counters.request_errors += 1
     counters.requests_total += 1
@@ -181,6 +195,13 @@ def refused(
     record.phase = phases.REQUEST.letter
     record.act = farm.connections_cur
     record.fe = counters.sessions_cur
+    if sink.wants_detail:
+        detail = Detail()
+        detail.number = services.serial - 1
+        detail.has_plus = frontend.config.log_words.has_plus
+        if begun_at and client.idle_since:
+            detail.waited_ms = int((begun_at - client.idle_since) * 1000.0 + 0.5)
+        record.detail = detail
     sink.write(record)
 
 
@@ -198,24 +219,53 @@ def capture_answer(exchange: "Exchange", octets: bytes) -> None:
 
 def log(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: int, now: float) -> None:
     """Writes the line where the frontend has a log."""
+    sink = exchange.route.access_log
+    if sink is None:
+        return
+    if not exchange.is_monitored and not exchange.is_told and not (exchange.scene is not None and exchange.scene.is_silent):
+        _write(exchange, sink, cause, phase, status, octets, now)
+    if sink.wants_detail:
+        exchange.client.idle_since = now
+
+
+def log_early(exchange: "Exchange", now: float) -> None:
+    """The answer's head has left: writes the line now, and never again; what is left out now may still end badly."""
+    sink = exchange.route.access_log
+    answer = exchange.answer
+    if sink is None or answer is None or (exchange.scene is not None and exchange.scene.is_silent):
+        return
+    phase, octets = exchange.phase, answer.logged_octets()
+    exchange.is_told = _write(exchange, sink, phases.NORMAL, phase, answer.status, octets, exchange.answered_at)
+
+
+def _write(exchange: "Exchange", sink: AccessLog, cause: int, phase: Phase, status: int, octets: int, now: float) -> bool:
+    """Whether there was a line to be written."""
     route = exchange.route
-    sink = route.access_log
-    if sink is None or exchange.is_monitored or (exchange.scene is not None and exchange.scene.is_silent):
-        return
-    is_normal = cause == phases.NORMAL and status < 500 and not exchange.failures and not exchange.is_redispatched
+    is_fine = cause == phases.NORMAL or cause == phases.LOCAL
+    is_normal = is_fine and status < 500 and not exchange.failures and not exchange.is_redispatched
     if is_normal and route.skips_normal:
-        return
-    client = exchange.client
-    frontend = exchange.route.frontend
-    farm = exchange.services.farm
-    record = Record()
+        return False
+    record = record_of(exchange, cause, phase, status, octets, now)
     if route.raises_errors and not is_normal:
         record.severity = ERR
     if exchange.scene is not None and exchange.scene.severity >= 0:
         record.severity = exchange.scene.severity
-    if not client.log_name:
-        client.log_name = b"%s:%d [" % ((client.client_host or UNIX).encode(), client.client_port)
-    record.client = client.log_name
+    if sink.wants_detail:
+        detail_of(exchange, record, phase)
+    sink.write(record)
+    return True
+
+
+def record_of(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: int, now: float) -> Record:
+    """What there is to tell of an exchange."""
+    client = exchange.client
+    frontend = exchange.route.frontend
+    farm = exchange.services.farm
+    record = Record()
+    if exchange.scene is None:  # whose `set-src` holds for one request
+        if not client.log_name:
+            client.log_name = b"%s:%d [" % ((client.client_host or UNIX).encode(), client.client_port)
+        record.client = client.log_name
     record.client_host = client.client_host or UNIX
     record.client_port = client.client_port
     record.bind_host = client.local_host
@@ -263,7 +313,7 @@ def log(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: int
         _log_local(exchange, record, cause)
     if phase is phases.QUEUE and cause == phases.SERVER_ABORT and target is None:
         record.phase = phases.CONNECT.letter
-    sink.write(record)
+    return record
 
 
 def _log_local(exchange: "Exchange", record: Record, cause: int) -> None:
@@ -275,3 +325,69 @@ def _log_local(exchange: "Exchange", record: Record, cause: int) -> None:
     if home is not None and home.persistence is not None:
         record.cookie_in = NONE
         record.cookie_out = NONE
+
+
+def detail_of(exchange: "Exchange", record: Record, phase: Phase) -> None:
+    """Adds to the record what only a format of one's own asks for."""
+    route = exchange.route
+    words = route.frontend.config.log_words
+    detail = Detail()
+    record.detail = detail
+    detail.exchange = exchange
+    detail.has_plus = words.has_plus
+    detail.request_fields = request_fields(exchange)
+    detail.response_fields = response_fields(exchange)
+    detail.sent_cookie = sent_cookie(exchange, phase)
+    detail.set_cookie = set_cookie(exchange)
+    detail.waited_ms = max(0, int((exchange.begun_at - exchange.client.idle_since) * 1000.0 + 0.5))
+    upload = exchange.upload
+    if not words.is_early or phase is not phases.DATA:
+        detail.uploaded = (
+            exchange.head.log_octets() + upload.data_octets + (1 if upload.kind == CHUNKED and upload.is_done else 0)
+        )
+    target = exchange.target
+    if target is not None and not exchange.is_local:
+        detail.server_host, detail.server_port = target.config.host, target.config.port
+    detail.source_host, detail.source_port = exchange.source
+    detail.number = exchange.serial - 1
+    if not exchange.unique_id and route.identity is not None:
+        exchange.unique_id = route.identity.text(record)[:IDENTITY_OCTETS_MAX]
+    detail.unique_id = exchange.unique_id
+
+
+def identify(exchange: "Exchange", now: float) -> None:
+    """Gives the request the name that `unique-id-format` makes of it, where there is one."""
+    identity = exchange.route.identity
+    if identity is None or exchange.unique_id:
+        return
+    record = record_of(exchange, phases.NORMAL, exchange.phase, 0, 0, now)
+    _add_request(exchange, record)
+    exchange.unique_id = identity.text(record)[:IDENTITY_OCTETS_MAX]
+
+
+def _add_request(exchange: "Exchange", record: Record) -> Detail:
+    """What there is beside the record while the request is still there."""
+    detail = Detail()
+    detail.exchange = exchange
+    detail.is_over = False
+    detail.request_fields = request_fields(exchange)
+    detail.number = exchange.serial - 1
+    detail.unique_id = exchange.unique_id
+    record.detail = detail
+    return detail
+
+
+def record_now(scene: "Scene") -> Record:
+    """What the log would be told if a request ended while its rules run. A request without an answer has no times yet."""
+    exchange = scene.exchange
+    now = exchange.services.now()
+    record = record_of(exchange, phases.NORMAL, exchange.phase, scene.status or scene.reply_status or -1, 0, now)
+    detail = _add_request(exchange, record)
+    detail.response_fields = response_fields(exchange)
+    target = exchange.target
+    if scene.response is None:
+        record.tr_ms, record.ta_ms = -1, 0
+    elif target is not None and not exchange.is_local:
+        detail.server_host, detail.server_port = target.config.host, target.config.port
+        detail.source_host, detail.source_port = exchange.source
+    return record

@@ -9,9 +9,10 @@ from balancer.backend.pool import Connection
 from balancer.backend.server import Server
 from balancer.http.errors import ErrorPage
 from balancer.http.head import RequestHead
+from balancer.http.octets import FIELD, all_of
 from balancer.proxy.addresses import AddressLines
 from balancer.proxy.local import Door
-from balancer.proxy.record import AccessLog
+from balancer.proxy.record import AccessLog, Wording
 from balancer.proxy.ruling import Ruling
 
 if TYPE_CHECKING:
@@ -60,6 +61,13 @@ class Route:
         if config.rules is not None or backend_rules is not None:
             is_one = config.is_listen and backend is not None and backend.config.is_listen and backend.name == frontend.name
             self.ruling = Ruling(config.rules, backend_rules, is_one)
+        self.identity: Wording | None = None  # unique-id-format
+        words = config.log_words
+        self.identity_field: bytes = words.identity_field
+        self.logs_early: bool = access_log is not None and words.is_early
+        named = {part.name for part in (*words.line, *words.structured)}
+        self.tells_source: bool = "bi" in named or "bp" in named
+        self.ignores_probes: bool = config.ignores_probes
         self.tarpit_s: float = config.tarpit_timeout_s
         self.dontlognull: bool = config.dontlognull
         self.monitor_uri: bytes = config.monitor_uri
@@ -129,7 +137,9 @@ class Route:
                 self.frontend.counters.requests_denied += 1
         return service
 
-    def added_lines(self, client_host: str, local_host: str, head: RequestHead) -> bytes:
+    def added_lines(self, client_host: str, local_host: str, head: RequestHead, identity: bytes = b"") -> bytes:
         """Field lines of ours for the server."""
         lines = b"" if self.address_lines is None else self.address_lines.lines(client_host, local_host, head.kept)
+        if identity and self.identity_field and all_of(identity, FIELD):
+            lines += b"%s: %s\r\n" % (self.identity_field, identity)
         return lines + b"connection: close\r\n" if self.tells_close and not head.upgrade else lines

@@ -14,11 +14,13 @@ from balancer.http.octets import CLASS, FIELD
 from balancer.http.reasons import reason_of
 from balancer.http.view import PROTECTED, View, split_elements
 from balancer.proxy import phase as phases
-from balancer.proxy.converters import address_of, integer_of
-from balancer.proxy.fetches import path_of, raw_text, text, value_of
+from balancer.proxy.captured import capture
+from balancer.proxy.converters import address_of, integer_of, text_of
+from balancer.proxy.fetches import path_of, value_of
 from balancer.proxy.matching import holds
 from balancer.proxy.patterns import compiled, expand, search
 from balancer.proxy.scene import Scene, scene_of
+from balancer.proxy.texts import raw_text, text
 from balancer.rulebook import Rule
 
 if TYPE_CHECKING:
@@ -86,9 +88,10 @@ def settle_request(exchange: "Exchange", now: float) -> bool:
     if head.error or framing != (head.content_length, head.is_chunked, head.upgrade, head.minor):
         _fail(exchange, now)
         return False
-    head.field_octets = old.field_octets + len(old.target) + len(old.method) - len(head.target) - len(head.method)
+    head.field_octets += old.log_octets() - head.log_octets()
     head.expects_continue = old.expects_continue
-    exchange.received_line = exchange.request_line()
+    if exchange.received_head is None:
+        exchange.received_head = old
     exchange.head = head
     return True
 
@@ -120,8 +123,10 @@ def settled_answer(exchange: "Exchange", head: ResponseHead, now: float) -> Resp
     if scene is None or not scene.is_answer_changed():
         return head
     status = scene.status
-    if (status in NO_BODY_STATUSES) != (head.status in NO_BODY_STATUSES) or status < 200:
-        status = head.status  # another body would follow than the one that is coming
+    is_bodiless = head.status in NO_BODY_STATUSES
+    if (status in NO_BODY_STATUSES) != is_bodiless or status < 200 or head.status < 200:
+        # Another body would follow than the one that is coming; and what has switched protocols is never kept for HTTP.
+        status = head.status
     reason = head.reason if status == head.status else reason_of(status)
     data = b"HTTP/1.%d %d %s\r\n%s\r\n" % (head.minor, status, reason, scene.answer().lines())
     changed = ResponseHead(data, 0, len(data), exchange.services.limits.field_count_max + 100, head.own_cookie, head.preserve)
@@ -207,6 +212,11 @@ def _apply(scene: Scene, view: View, rule: Rule) -> None:
         scene.is_strict = rule.name == "on"
     elif action in ("set-src", "set-dst", "set-src-port", "set-dst-port"):
         _set_address(scene, rule)
+    elif action == "capture":
+        assert rule.sample is not None
+        captured = value_of(scene, rule.sample)
+        if captured is not None:
+            capture(scene, rule.name == "request", rule.status, text_of(captured))
     elif action == "set-method":
         scene.method = text(scene, rule.value)
         scene.is_target_changed = True
@@ -315,6 +325,7 @@ def _answer(exchange: "Exchange", scene: Scene, rule: Rule, is_backend: bool, no
     if exchange.backend is not None:
         counted.append(exchange.backend.counters)
     if action == "deny" or action == "tarpit" or action == "reject":
+        exchange.was_denied = True
         for counters in counted if is_response else counted[-1:] if is_backend else counted[:1]:
             if is_response:
                 counters.responses_denied += 1
@@ -347,6 +358,7 @@ def _answer(exchange: "Exchange", scene: Scene, rule: Rule, is_backend: bool, no
 
 def _page(exchange: "Exchange", scene: Scene, rule: Rule) -> ErrorPage:
     status = rule.status
+    scene.reply_status = status
     page = exchange.route.pages.get(status)
     if not rule.fields and rule.flags != ("body",):
         if (page is not None and rule.action != "return") or (page is not None and rule.flags == ("errorfiles",)):

@@ -24,6 +24,7 @@ class Scene:
         self.exchange = exchange
         self.response: ResponseHead | None = None
         self.status: int = 0
+        self.reply_status: int = 0  # of an answer of ours
         self.is_silent: bool = False  # `set-log-level silent`
         self.severity: int = -1  # another level by `set-log-level`; -1: the usual one
         self.ignores_cookie: bool = False  # `ignore-persist`: none is inserted either
@@ -38,6 +39,8 @@ class Scene:
         self.method: bytes = exchange.head.method
         self.target: bytes = exchange.head.target_sent()
         self.is_target_changed: bool = False
+        self.request_captures: dict[int, bytes] = {}  # by the numbers of slots, what rules captured
+        self.response_captures: dict[int, bytes] = {}
         self._request: View | None = None
         self._answer: View | None = None
 

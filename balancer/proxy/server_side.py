@@ -164,6 +164,14 @@ class ServerSide(ServerChannel):
             self.resume_reading()
             self.server.pool.give(self, now)
 
+    def source(self) -> tuple[str, int]:
+        """Our own address and port; ("", 0) where there are none."""
+        try:
+            name = self.sock.getsockname()
+        except OSError:
+            return "", 0
+        return (str(name[0]), int(name[1])) if isinstance(name, tuple) else ("", 0)
+
     def send(self, pieces: list[bytes]) -> None:
         """Sends request octets."""
         transport = self.transport

@@ -34,7 +34,10 @@ class Visitor(Request):
         # Of rules, where there are any.
         self.scene: Scene | None = None
         self.reply: ErrorPage | None = None  # what a rule answers
-        self.received_line: bytes = b""  # the request line before a rule has changed it
+        self.received_head: RequestHead | None = None  # before a rule has changed it
+        self.was_denied: bool = False  # `deny`, `tarpit`
+        self.is_told: bool = False  # its log line is written already
+        self.unique_id: bytes = b""
         self.is_cut: bool = False  # `reject`
         self.cookie_letter: int = NO_LETTER
         self.cookie_dates: Dates | None = None
@@ -44,11 +47,11 @@ class Visitor(Request):
 
     def request_line(self) -> bytes:
         """The line as received, for the log."""
-        return self.received_line or self.head.request_line()
+        return (self.received_head or self.head).request_line()
 
     def asks_head(self) -> bool:
         """Whether the client itself waits for a head alone, whatever method a rule has given the request since."""
-        return self.received_line.startswith(b"HEAD ") if self.received_line else self.head.method == b"HEAD"
+        return (self.received_head or self.head).method == b"HEAD"
 
     def source_octets(self) -> bytes:
         """For `balance source`."""

@@ -5,8 +5,8 @@ exchanges, and drives the sweep of deadlines. It starts on sockets that are alre
 """
 
 import asyncio
-import resource
 import socket
+from collections.abc import Mapping
 from typing import Final, cast
 
 from balancer import model
@@ -15,6 +15,7 @@ from balancer.backend.events import EventLog
 from balancer.backend.farm import Farm
 from balancer.backend.frontend import Frontend
 from balancer.backend.health import Checks
+from balancer.backend.leaves import descriptors_max
 from balancer.backend.server import Server
 from balancer.http.errors import PAGES, ErrorPage, page_from_file
 from balancer.proxy import ledger
@@ -26,7 +27,7 @@ from balancer.proxy.deadlines import GRAIN_S, Wheel
 from balancer.proxy.exchange import Exchange
 from balancer.proxy.gate import Gate
 from balancer.proxy.listener import Listener
-from balancer.proxy.record import AccessLog
+from balancer.proxy.record import AccessLog, Wording
 from balancer.proxy.route import Route
 from balancer.proxy.services import Services, Site
 from balancer.proxy.splice import SPLICED_OCTETS_MIN, Pipes
@@ -57,13 +58,7 @@ class Doors(Gate):
         self.clients: set[ClientSide] = set()
         self.waiting: list[ClientSide] = []
         self.is_closed: bool = False
-        self.descriptors_max: int = 0
-        self.learn_limit()
         self.later: asyncio.TimerHandle | None = None  # somebody waits for the rate of connections to fall
-
-    def learn_limit(self) -> None:
-        """Asks how many descriptors the process may have: a system call that not every connection need pay for."""
-        self.descriptors_max, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
 
     def admit(self, client: ClientSide) -> bool:
         """Counts a new connection if there is room for it."""
@@ -73,8 +68,9 @@ class Doors(Gate):
             self._close_full(frontend)
             return False
         self._count(client)
-        if client.descriptor >= self.descriptors_max - DESCRIPTORS_RESERVED:
-            self._stop_for_descriptors(frontend, self.descriptors_max)
+        soft = descriptors_max()
+        if client.descriptor >= soft - DESCRIPTORS_RESERVED:
+            self._stop_for_descriptors(frontend, soft)
         elif not self._has_room(frontend, client.listener):
             self._close_full(frontend)
         return True
@@ -169,6 +165,7 @@ class Worker(Services):
         access_logs: dict[str, AccessLog],
         farm: Farm,
         site: Site,
+        identities: Mapping[str, Wording],
     ) -> None:
         process = config.process
         super().__init__(loop, farm, Wheel(), Limits(process.bufsize, process.maxrewrite, process.maxhdr))
@@ -190,6 +187,7 @@ class Worker(Services):
         self.purge_at: float = 0.0
         self.counts_continuously: bool = any(frontend.config.contstats for frontend in farm.frontends)
         self.site = site
+        self.identities = identities
         routes: dict[str, Route] = {}
         for frontend in farm.frontends:
             routes[frontend.name] = self._route(frontend, access_logs.get(frontend.name))
@@ -293,6 +291,7 @@ class Worker(Services):
             pages[status] = page_from_file(status, raw)
         exporter = self.site.exporter if config.has_exporter() else None
         route = Route(frontend, backend, pages, access_log, config.exporter_path, None if exporter is None else exporter.server)
+        route.identity = self.identities.get(frontend.name)
         route.door = self.site.frontend_doors.get(frontend.name)
         if config.is_listen:
             route.twin = self.farm.backend_by_name.get(frontend.name)
@@ -311,7 +310,6 @@ class Worker(Services):
         self.wheel.sweep(now)
         if now >= self.purge_at:
             self.purge_at = now + POOL_PURGE_S
-            self.doors.learn_limit()
             for backend in self.farm.backends:
                 for server in backend.servers:
                     server.pool.expire(now - server.pool_idle_s)

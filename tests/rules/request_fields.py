@@ -58,6 +58,14 @@ LINES: Final = Group(
         Request("LF LF behind a line without a colon", FIELDS, b"GET / HTTP/1.1\r\nHost: h\r\nX\n\n", Refused()),
         Request("LF LF behind a length", FIELDS, b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\n\nabcde", Refused()),
         Request("a head ended by CR LF LF", FIELDS, b"GET / HTTP/1.1\r\nHost: h\r\n\n", Refused()),
+        Request("a last line ended by LF CR LF", FIELDS, b"GET / HTTP/1.1\r\nHost: h\r\nX: a\n\r\n", Refused()),
+        Request(
+            "a coding ended by LF LF, a request in the body",
+            FIELDS,
+            b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 38\r\nTransfer-Encoding: chunked\n\n"
+            b"\r\n0\r\n\r\nGET /x HTTP/1.1\r\nHost: h\r\n\r\n",
+            Refused(),
+        ),
         Request("a head ended by LF CR LF", FIELDS, b"GET / HTTP/1.1\r\nHost: h\n\r\n", Refused()),
         Request("a folded line with SP", "RFC 9112 5.2", _with(b"X: a", b" b"), Refused()),
         Request("a folded line with HTAB", "RFC 9112 5.2", _with(b"X: a", b"\tb"), Refused()),

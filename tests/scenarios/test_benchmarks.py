@@ -110,6 +110,18 @@ def on_a_terminal(words: list[str]) -> str:
     return drawn.decode()
 
 
+def test_the_wait_behind_a_scrape_is_told_for_each_kind_of_reading() -> None:
+    done = benchmarks("scrapes", "--servers", "30", "--scrapes", "2")
+    assert done.returncode in (0, 1), done.stderr  # how long it is depends on the machine, and is not tested
+    rows = [[cell.strip() for cell in line.strip("│\n").split("│")] for line in done.stdout.splitlines() if "│" in line]
+    assert [row[0] for row in rows] == ["nothing", "metrics", "CSV", "page", "show stat", "servers state"]
+    for row in rows:
+        most_seen, median, judged, most = (float(row[place]) for place in (4, 5, 6, 7))
+        assert 0.0 < median <= judged <= most <= most_seen
+        assert row[8] == ("within 5" if judged <= 5.0 else "over 5")
+    assert all(int(row[1]) > 1 for row in rows[1:])
+
+
 def test_load_does_not_leave_this_machine_unasked() -> None:
     done = benchmarks("load", "http://192.0.2.1/", "--clicks", "1")
     assert done.returncode == 1

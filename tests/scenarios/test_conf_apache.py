@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import pytest
 from apache import apache_file, readable_folder
+from program import SyslogReceiver
 from running import BALANCER, free_port, running
 
 HOST: Final = "www.example.org"
@@ -85,19 +86,28 @@ def folder() -> Iterator[Path]:
         yield made
 
 
-def balancer_file(port: int, images: Images) -> str:
+def balancer_file(port: int, images: Images, log_port: int) -> str:
     """The original's proxy in the words of 2.x, on other ports, with a page for Prometheus that visitors must not see."""
     servers = "".join(f"    server app{n} 127.0.0.1:{p} cookie app1inst{n} check\n" for n, p in enumerate(images.ports, 1))
     return (
-        "defaults\n    mode http\n    timeout connect 5000\n    timeout client 50000\n    timeout server 50000\n"
-        f"listen smalltalk\n    bind 127.0.0.1:{port}\n    cookie SEASIDE insert nocache\n    balance roundrobin\n"
+        f"global\n    log 127.0.0.1:{log_port} local0\ndefaults\n    log global\n    option httplog\n    mode http\n"
+        "    option forwardfor except 127.0.0.1\n    timeout connect 5000\n    timeout client 50000\n    timeout server 50000\n"
+        f"listen smalltalk\n    bind 127.0.0.1:{port}\n    capture request header X-Forwarded-For len 64\n"
+        "    cookie SEASIDE insert nocache\n    balance roundrobin\n"
         "    http-request use-service prometheus-exporter if { path /metrics }\n" + servers
     )
 
 
+@pytest.fixture
+def log() -> Iterator[SyslogReceiver]:
+    """What the load balancer logs."""
+    with SyslogReceiver() as receiver:
+        yield receiver
+
+
 @pytest.fixture(params=["haproxy", "balancer"])
 def apache_port(
-    request: pytest.FixtureRequest, folder: Path, images: Images, require_peer: Callable[[str], str]
+    request: pytest.FixtureRequest, folder: Path, images: Images, log: SyslogReceiver, require_peer: Callable[[str], str]
 ) -> Iterator[int]:
     """The port of Apache before a load balancer before the images."""
     apache = require_peer("apache2")
@@ -105,7 +115,7 @@ def apache_port(
     port, balancer_port = free_port(), free_port()
     (folder / "www").mkdir()
     (folder / "www" / "style.css").write_text("h1 { color: green }\n")
-    (folder / "balancer.cfg").write_text(balancer_file(balancer_port, images))
+    (folder / "balancer.cfg").write_text(balancer_file(balancer_port, images, log.port))
     (folder / "apache.conf").write_text(apache_file(folder, port, balancer_port))
     with (
         running([*words, "-db", "-f", str(folder / "balancer.cfg")], folder / "balancer.out") as balancer,
@@ -160,6 +170,14 @@ def test_an_image_sees_the_visitors_host_and_address(apache_port: int, images: I
     assert headers["x-forwarded-host"] == HOST
     assert headers["x-forwarded-server"] == "linuxweb1"
     assert headers["via"].startswith("1.1 linuxweb1")
+
+
+def test_the_log_and_the_image_see_what_apache_says_of_the_visitor_and_not_what_he_says(
+    apache_port: int, images: Images, log: SyslogReceiver
+) -> None:
+    ask(apache_port, "/seaside/examples/counter", X_Forwarded_For="203.0.113.9")
+    log.wait_for('{127.0.0.1} "GET /seaside/examples/counter HTTP/1.1"')
+    assert images.asked[-1][2]["x-forwarded-for"] == "127.0.0.1"
 
 
 def test_apache_compresses_pages_and_serves_its_own_files(apache_port: int, images: Images) -> None:

@@ -13,7 +13,7 @@ from running import BALANCER, free_port, running, wait_until
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 CONF: Final = ROOT / "conf"
-FILES: Final = ("haproxy.cfg", "haproxy-modern.cfg", "demo.cfg", "container.cfg")
+FILES: Final = ("haproxy.cfg", "haproxy-modern.cfg", "behind-apache.cfg", "demo.cfg", "container.cfg")
 NEEDS_ROOT: Final = ("chroot", "uid", "gid", "user", "group", "pidfile", "daemon", "maxconn 32000")
 
 # The words of 2006 in the original file and what says the same today.
@@ -113,10 +113,10 @@ def test_prometheus_takes_the_scrape_file_which_names_the_exporters_port(require
     assert checked.returncode == 0, checked.stdout + checked.stderr
     target = re.search(r'targets: \["127\.0\.0\.1:(\d+)"\]', (CONF / "prometheus.yml").read_text())
     assert target is not None
-    for name in ("demo.cfg", "container.cfg"):
+    for name, section in (("demo.cfg", "metrics"), ("container.cfg", "metrics"), ("behind-apache.cfg", "statistics")):
         lines = lines_of(name)
         place = lines.index("http-request use-service prometheus-exporter if { path /metrics }")
-        binds = [line for line in lines[lines.index("frontend metrics") : place] if line.startswith("bind ")]
+        binds = [line for line in lines[lines.index(f"frontend {section}") : place] if line.startswith("bind ")]
         assert [bind.rpartition(":")[2] for bind in binds] == [target.group(1)]
 
 

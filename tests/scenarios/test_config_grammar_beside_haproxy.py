@@ -88,6 +88,45 @@ def test_all_that_is_said_of_lines_is_the_same(
     assert ("[DIAG]" in str(ours)) == ("-dD" in words)
 
 
+# Rules that stand behind rules which are asked later.
+MISPLACED: Final = """\
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 50s
+    timeout server 50s
+listen a
+    bind 127.0.0.1:18080
+    use-server s if TRUE
+    use_backend b if TRUE
+    redirect location /a if FALSE
+    http-request deny if FALSE
+    monitor fail if FALSE
+    http-request use-service prometheus-exporter if { path /metrics }
+    server s 127.0.0.1:1
+frontend f
+    bind 127.0.0.1:18081
+    http-request use-service prometheus-exporter if { path /metrics }
+    monitor fail if FALSE
+    redirect location /a if FALSE
+    http-response deny if FALSE
+    monitor fail if FALSE
+    default_backend b
+backend b
+    http-request deny if FALSE
+    redirect location /a if FALSE
+    http-request deny if FALSE
+    server s 127.0.0.1:1
+""".splitlines()
+
+
+def test_rules_behind_rules_that_are_asked_later_are_said(tmp_path: Path, require_peer: Callable[[str], str]) -> None:
+    theirs, ours = both(require_peer("haproxy"), tmp_path, MISPLACED)
+    warnings = [line for line in theirs if "will still be processed before" in line]
+    assert len(warnings) == 7
+    assert [line for line in ours if "will still be processed before" in line] == warnings
+
+
 @pytest.mark.parametrize("line", STOPPING_LINES)
 def test_what_stops_haproxy_is_said_in_its_words(tmp_path: Path, require_peer: Callable[[str], str], line: str) -> None:
     theirs, ours = both(require_peer("haproxy"), tmp_path, [line])

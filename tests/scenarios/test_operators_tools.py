@@ -1,117 +1,34 @@
-"""Tools that operators have, unchanged, on our stats sockets: each does its work and reports what is so.
-
-One balancer serves them all; each test leaves the servers as it found them.
-"""
+"""Tools that operators have, unchanged, on our stats sockets: each does its work and reports what is so."""
 
 import os
 import pty
 import select
-import socket
 import subprocess
-import sys
 import termios
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any, Final
 
 import pytest
-from program import Balancer
-from running import free_port, wait_until
-
-CONFIG: Final = """
-global
-    maxconn 4000
-    node here
-    stats socket {folder}/haproxy.sock level admin
-    stats socket ipv4@127.0.0.1:{remote} level admin
-    stats timeout 60s
-defaults
-    mode http
-    timeout connect 2s
-    timeout client 20s
-    timeout server 20s
-listen smalltalk
-    bind 127.0.0.1:{port}
-    cookie SEASIDE insert
-    server app1 127.0.0.1:{images} check inter 300 cookie app1inst1
-    server app2 127.0.0.1:{images} check inter 300 cookie app1inst2
-listen other
-    bind 127.0.0.1:{other}
-    server s 127.0.0.1:{images}
-"""
-
-
-@dataclass(frozen=True)
-class Lab:
-    """The running balancer: where its sockets are."""
-
-    folder: Path
-    remote: int
-
-    @property
-    def path(self) -> str:
-        """The stats socket."""
-        return str(self.folder / "haproxy.sock")
-
-    def say(self, text: str) -> str:
-        """The answer to one line."""
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-            client.settimeout(10.0)
-            client.connect(self.path)
-            client.sendall(text.encode() + b"\n")
-            said = b""
-            while piece := client.recv(1 << 16):
-                said += piece
-        return said.decode()
-
-    def status(self, server: str) -> str:
-        """A server's, as `show stat` tells it."""
-        header, *rows = self.say("show stat smalltalk 4 -1").strip().split("\n")
-        names = header.removeprefix("# ").split(",")
-        found = [dict(zip(names, row.split(","), strict=True)) for row in rows]
-        return next(row["status"] for row in found if row["svname"] == server)
-
-    def is_up(self) -> bool:
-        """Whether both servers have passed their checks."""
-        return self.status("app1") == self.status("app2") == "UP"
+from operators import Lab, laboratory, run, script
+from peers import require_module, require_peer
+from running import wait_until
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    folder = tmp_path_factory.mktemp("tools")
-    images = socket.create_server(("127.0.0.1", 0))
-    ports = {"port": free_port(), "other": free_port(), "remote": free_port(), "images": images.getsockname()[1]}
-    with Balancer(CONFIG.format(folder=folder, **ports), folder) as balancer, images:
-        lab = Lab(folder, ports["remote"])
-        wait_until(lambda: Path(lab.path).exists(), "the stats socket", tells=balancer.said)
-        wait_until(lab.is_up, "checks", tells=balancer.said)
+    with laboratory(tmp_path_factory.mktemp("tools")) as lab:
         yield lab
-        assert balancer.process.poll() is None, balancer
 
 
 @pytest.fixture(autouse=True)
 def both_up(lab: Lab) -> Iterator[None]:
     yield
-    for server in ("app1", "app2"):
-        lab.say(f"set server smalltalk/{server} state ready; set weight smalltalk/{server} 100%")
-    wait_until(lab.is_up, "the servers to be ready again")
-
-
-def run(*words: str) -> str:
-    """What the tool writes; it has to end well."""
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, (words, done.returncode, done.stdout, done.stderr)
-    return done.stdout
-
-
-def script(name: str) -> str:
-    """A program of a package from PyPI, beside the interpreter that runs the tests."""
-    return str(Path(sys.executable).with_name(name))
+    lab.restore()
 
 
 def test_haproxyadmin_reads_and_commands(lab: Lab) -> None:
-    haproxy = pytest.importorskip("haproxyadmin").haproxy
+    haproxy = require_module("haproxyadmin", "haproxyadmin").haproxy
     balancer = haproxy.HAProxy(socket_file=lab.path)
     assert balancer.version.startswith("2.6.") and balancer.maxconn == 4000
     assert [each.name for each in balancer.servers(backend="smalltalk")] == ["app1", "app2"]
@@ -142,7 +59,7 @@ def test_haproxyadmin_reads_and_commands(lab: Lab) -> None:
 
 
 def test_haproxytool_lists_and_commands(lab: Lab) -> None:
-    pytest.importorskip("haproxytool")
+    require_module("haproxytool", "haproxytool")
     tool = script("haproxytool")
     shown = run(tool, "server", "-F", lab.path, "-s")
     assert "smalltalk" in shown and "app2" in shown and "UP" in shown
@@ -157,7 +74,7 @@ def test_haproxytool_lists_and_commands(lab: Lab) -> None:
 
 
 def test_haproxy_cli_lists_and_commands(lab: Lab) -> None:
-    pytest.importorskip("haproxy")
+    require_module("haproxy", "haproxy-cli")
     tool = script("haproxy-cli")
 
     def ask(*words: str) -> str:
@@ -177,7 +94,7 @@ def test_haproxy_cli_lists_and_commands(lab: Lab) -> None:
 
 
 def test_haprapi_asks_over_tcp(lab: Lab) -> None:
-    client = pytest.importorskip("haprapi").HAPRapi("127.0.0.1", lab.remote)
+    client = require_module("haprapi", "haprapi").HAPRapi("127.0.0.1", lab.ports["remote"])
     told: Any = client.get_info()
     assert told
     backend = client.parse_backend_data(client.get_backend("smalltalk"))
@@ -189,7 +106,7 @@ def test_haprapi_asks_over_tcp(lab: Lab) -> None:
 
 
 def test_collectd_haproxy_reads_every_figure(lab: Lab) -> None:
-    connection = pytest.importorskip("collectd_haproxy.connection")
+    connection = require_module("collectd_haproxy.connection", "collectd-haproxy")
 
     class Collectd:
         """What the plugin needs of its host."""
@@ -204,43 +121,88 @@ def test_collectd_haproxy_reads_every_figure(lab: Lab) -> None:
     asked = connection.HAProxySocket(Collectd(), lab.path)
     assert dict(asked.gen_info())["Maxconn"] == "4000"
     rows = list(asked.gen_stats(True, True, True))
-    assert len(rows) == 7 and all(len(figures) > 100 for _, figures in rows)
+    assert len(rows) == 11 and all(len(figures) > 100 for _, figures in rows)
 
 
-def test_hatop_takes_a_server_out_and_in(lab: Lab, require_peer: Callable[[str], str]) -> None:
-    hatop = require_peer("hatop")
+class Terminal:
+    """hatop on a terminal of 180 by 50."""
+
+    def __init__(self, program: "subprocess.Popen[bytes]", terminal: int) -> None:
+        self.program = program
+        self.terminal = terminal
+        self.shown = b""
+
+    def type(self, keys: bytes) -> None:
+        """What a person types."""
+        os.write(self.terminal, keys)
+
+    def read(self) -> None:
+        """Takes what is drawn: a terminal that nobody reads stops its program."""
+        while select.select([self.terminal], [], [], 0)[0]:
+            self.shown += os.read(self.terminal, 65536)
+
+    def wait_for(self, *words: bytes, holds: Callable[[], bool] = lambda: True) -> None:
+        """Returns when all these words have been drawn since the last call, and something holds."""
+
+        def is_there() -> bool:
+            self.read()
+            return all(word in self.shown for word in words) and holds()
+
+        wait_until(is_there, f"{words} in hatop", tells=lambda: repr(self.shown[-2000:]))
+        self.shown = b""
+
+
+@contextmanager
+def hatop(lab: Lab, *words: str) -> Iterator[Terminal]:
+    """The program for the length of a `with`; at its end it is told to quit, and has to."""
+    path = require_peer("hatop")
     terminal, inner = pty.openpty()
     termios.tcsetwinsize(terminal, (50, 180))
-    shown = b""
-
-    def shows(*words: bytes) -> bool:
-        nonlocal shown
-        while select.select([terminal], [], [], 0)[0]:
-            shown += os.read(terminal, 65536)
-        return all(word in shown for word in words)
-
     environ = {**os.environ, "TERM": "xterm"}
-    with subprocess.Popen(
-        [hatop, "-s", lab.path], stdin=inner, stdout=inner, stderr=inner, env=environ, start_new_session=True
-    ) as program:
+    started = [path, "-s", lab.path, *words]
+    with subprocess.Popen(started, stdin=inner, stdout=inner, stderr=inner, env=environ, start_new_session=True) as program:
         try:
-            wait_until(lambda: shows(b"app1", b"app2", b"BACKEND"), "rows in hatop", tells=lambda: repr(shown[-2000:]))
-            for _ in range(3):  # from the top down to app1
-                os.write(terminal, b"\x1bOB")
-            os.write(terminal, b"\x1b[21~")  # F10: disable
-            wait_until(
-                lambda: shows() and "MAINT" in (lab.status("app1"), lab.status("app2")),
-                "a server in maintenance",
-                tells=lambda: repr(shown[-2000:]),
-            )
-            os.write(terminal, b"\x1b[20~")  # F9: enable
-            wait_until(lambda: shows() and lab.is_up(), "it to be back", tells=lambda: repr(shown[-2000:]))
-            os.write(terminal, b"q")
-            assert program.wait(10.0) == 0
+            seen = Terminal(program, terminal)
+            yield seen
+            seen.type(b"q")
+            wait_until(lambda: program.poll() is not None, "hatop to quit")
+            assert program.returncode == 0
         finally:
             program.kill()
     os.close(terminal)
     os.close(inner)
+
+
+ARROW_DOWN: Final = b"\x1bOB"
+KEYS: Final = {"F8": b"\x1b[19~", "F4": b"\x1bOS", "F9": b"\x1b[20~", "F10": b"\x1b[21~"}
+
+
+def test_hatop_takes_a_server_out_and_in(lab: Lab) -> None:
+    with hatop(lab) as seen:
+        seen.wait_for(b"app1", b"app2", b"gone", b"DOWN", b"BACKEND")
+        seen.type(ARROW_DOWN * 3)  # from the top down to app2
+        seen.type(KEYS["F10"])
+        seen.wait_for(holds=lambda: lab.status("app2") == "MAINT")
+        seen.type(KEYS["F9"])
+        seen.wait_for(holds=lambda: lab.status("app2") == "UP")
+        seen.type(KEYS["F8"])
+        seen.wait_for(holds=lambda: lab.say("get weight smalltalk/app2").startswith("11 "))
+        seen.type(KEYS["F4"])
+        seen.wait_for(holds=lambda: lab.say("get weight smalltalk/app2").startswith("1 "))
+
+
+def test_hatop_has_something_to_show_in_each_view(lab: Lab) -> None:
+    with hatop(lab, "-p", "smalltalk") as seen:
+        seen.wait_for(b"here", b"smalltalk", b"app1")
+        for view, heading in ((b"2", b"RATE"), (b"3", b"5xx"), (b"4", b"ECONN"), (b"1", b"QCUR")):
+            seen.type(view)
+            seen.wait_for(heading)
+        seen.type(b"5")
+        seen.wait_for(b"embedded interactive HAProxy shell")
+        seen.type(b"show cli level\r")
+        seen.wait_for(b"admin")
+        seen.type(b"\x1b1")
+        seen.wait_for(b"QCUR")
 
 
 def test_check_haproxy_stats_of_nagios_tells_states(lab: Lab, require_peer: Callable[[str], str]) -> None:

@@ -1,13 +1,10 @@
 """The stats socket and /metrics of a running balancer, asked by hand, by HAProxy's own tools, and beside HAProxy itself."""
 
-import os
-import pty
 import re
 import resource
 import select
 import socket
 import subprocess
-import termios
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -252,31 +249,6 @@ def test_the_exporter_of_prometheus_reads_every_column(lab: Lab, tmp_path: Path,
         assert 'haproxy_server_up{backend="smalltalk",server="gone"} 0' in page
         assert 'haproxy_server_up{backend="smalltalk",server="app1"} 1' in page
         assert "error" not in program.text()
-
-
-def test_hatop_shows_the_servers(lab: Lab, require_peer: Callable[[str], str]) -> None:
-    hatop = require_peer("hatop")
-    terminal, inner = pty.openpty()
-    termios.tcsetwinsize(terminal, (50, 180))
-    shown = b""
-
-    def shows_all() -> bool:
-        nonlocal shown
-        while select.select([terminal], [], [], 0)[0]:
-            shown += os.read(terminal, 65536)
-        return all(word in shown for word in (b"app1", b"app2", b"gone", b"DOWN", b"BACKEND"))
-
-    words = [hatop, "-s", str(lab.folder / "admin.sock")]
-    environ = {**os.environ, "TERM": "xterm"}
-    with subprocess.Popen(words, stdin=inner, stdout=inner, stderr=inner, env=environ, start_new_session=True) as program:
-        try:
-            wait_until(shows_all, "rows in hatop", tells=lambda: repr(shown[-2000:]))
-            os.write(terminal, b"q")
-            assert program.wait(10.0) == 0
-        finally:
-            program.kill()
-    os.close(terminal)
-    os.close(inner)
 
 
 # What HAProxy and we answer alike, to the octet.

@@ -95,6 +95,28 @@ def test_a_missing_compiler_is_named_by_its_package(monkeypatch: pytest.MonkeyPa
     assert "gcc" in SETUP.missing_packages()
 
 
+def answering(folder: Path, name: str, script: str) -> str:
+    """A program that stands for an interpreter."""
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_the_interpreter_that_serves_best_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {"old": "0 1 1", "bare": "1 0 1", "shared": "1 1 0", "one": "1 1 1"}
+    programs = {name: answering(tmp_path, name, f"echo {text}") for name, text in answers.items()}
+    programs["broken"] = answering(tmp_path, "broken", "echo 1 1 1; exit 1")
+    for names, best in (("old bare", "bare"), ("bare shared", "shared"), ("shared one broken", "one"), ("one shared", "one")):
+        monkeypatch.setattr(SETUP, "INTERPRETERS", tuple(programs[name] for name in names.split()))
+        assert SETUP.best_interpreter() == programs[best]
+
+
+def test_where_no_interpreter_answers_the_one_that_asks_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SETUP, "INTERPRETERS", ("/nonexistent/python3", answering(tmp_path, "old", "echo 0 1 1")))
+    assert SETUP.best_interpreter() == sys.executable
+
+
 @pytest.mark.parametrize("words", [["develop"], ["build_ext", "--inplace"], ["editable_wheel"]])
 def test_nothing_is_built_in_place(words: list[str]) -> None:
     ran = subprocess.run([sys.executable, "-B", str(ROOT / "setup.py"), *words], capture_output=True, text=True, cwd=ROOT)

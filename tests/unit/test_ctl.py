@@ -178,3 +178,40 @@ def test_completion_is_printed_for_each_shell(shell: str) -> None:
 def test_the_page_of_documentation_is_made_from_the_commands() -> None:
     page = Path(__file__).resolve().parents[2] / "docs" / "balancerctl.md"
     assert page.read_text() == document(), "stale: python -m balancer.ctl.document > docs/balancerctl.md"
+
+
+@pytest.mark.parametrize(
+    ("width", "headings"),
+    [
+        (120, "server status weight sessions max limit queue total req/s errors resp. err. check since"),
+        (80, "server status weight sessions queue total req/s errors check since"),
+        (50, "server status weight sessions queue since"),
+        (30, "server status sessions"),
+        (10, "server status sessions"),
+    ],
+)
+def test_a_narrow_terminal_goes_without_columns_before_any_is_cut(width: int, headings: str) -> None:
+    console = Console(width=width, file=io.StringIO())
+    found = [row for row in rows(Told({})) if row.is_server]
+    table = tables.fitted(lambda without: tables.servers_table(found, without), console)
+    assert " ".join(str(column.header) for column in table.columns) == headings
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a/",
+        "a",
+        "http://",
+        "http://a:99999/",
+        "http://a:x/",
+        "http://[::1/",
+        "http://a/b c",
+        "http://a/\n",
+        "http://a/ä",
+    ],
+)
+def test_a_url_that_is_none_is_misuse(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    done = ran(monkeypatch, Told({}), "health", url)
+    assert done.exit_code == main.MISUSED
+    assert f"expects http://HOST[:PORT]/PATH (got '{url}')" in done.output

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 import subject
 from everything import PARTS, Tally
-from peers import PEERS, require_peer
+from peers import PEERS, WANTS, require_peer
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 REPORT: Final = """<testsuites><testsuite>
@@ -65,4 +65,5 @@ def test_a_missing_program_skips_and_where_peers_are_required_it_fails(monkeypat
 def test_ci_installs_every_program_that_a_test_may_need() -> None:
     script = (ROOT / ".ci" / "run").read_text()
     installed = script[script.index("PACKAGES=(") : script.index(")", script.index("PACKAGES=("))].split()
-    assert {package for _, package in PEERS.values()} <= set(installed)
+    needed = {package for _, package in PEERS.values()} | {package for _, packages in WANTS.values() for package in packages}
+    assert needed <= set(installed)

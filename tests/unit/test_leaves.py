@@ -1,5 +1,6 @@
 """The native leaves and their specification in Python: the same answer to whatever octets come."""
 
+import resource
 import socket
 import sys
 from collections.abc import Callable
@@ -67,6 +68,8 @@ def test_a_run_ends_alike(data: bytes, start: int, flag: int) -> None:
 @example(b"", b"content-length: 1\r\n" * 300, b"\r\n", 999, ALL, 0)
 @example(b"", b"A: b", b"", 9, ALL, 0)
 @example(b"", b"x: 1\r\nte: 1\r\nx: 2\r\n", b"", 9, 1, 1)
+@example(b"", b"A: b", b"\n\n", 9, ALL, 0)
+@example(b"", b"A", b"\n\n", 9, ALL, 0)
 def test_fields_are_read_alike(before: bytes, text: bytes, behind: bytes, count_max: int, wanted: int, dropped: int) -> None:
     data = before + text + behind
     begin, end = len(before), len(before) + len(text)
@@ -120,6 +123,16 @@ def test_what_is_no_argument_is_refused_before_an_octet_is_read(
     function: Callable[..., Any], arguments: tuple[Any, ...]
 ) -> None:
     assert outcome(function, *arguments) in (IndexError, OverflowError, TypeError, ValueError)
+
+
+def test_the_limit_of_descriptors_is_the_soft_one_of_now() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert calls.descriptors_max() == syscalls.descriptors_max() == soft
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft - 1, hard))
+    try:
+        assert calls.descriptors_max() == syscalls.descriptors_max() == soft - 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.parametrize("is_quiet", [calls.is_quiet, syscalls.is_quiet])

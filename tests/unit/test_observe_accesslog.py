@@ -19,10 +19,10 @@ from balancer.observe.accesslog import (
     Calendar,
     ConnectLog,
     HttpLog,
-    access_log,
     escaped,
     number,
 )
+from balancer.observe.formatlog import access_log
 from balancer.observe.syslog import Syslog
 from balancer.proxy.record import Record
 

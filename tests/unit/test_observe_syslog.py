@@ -16,7 +16,7 @@ from records import ORIGIN, backend_record, frontend_record, model_record
 from balancer import model
 from balancer.observe.logger import Logger
 from balancer.observe.stream import Stream
-from balancer.observe.syslog import KEPT_MAX, Syslog, Target
+from balancer.observe.syslog import KEPT_MAX, Header, Syslog, Target
 
 
 class HeldLoop:
@@ -341,3 +341,14 @@ def test_events_go_to_the_targets_of_their_proxy() -> None:
     assert of_proxy.lines() == [b"Server be/s is DOWN, says it\n"]
     assert of_process.lines() == [b"of the process\n"]
     logger.close()
+
+
+@pytest.mark.parametrize("form", ["rfc3164", "short", "raw"])
+def test_a_message_that_fits_the_room_is_not_cut(form: str) -> None:
+    target = Target(replace(udp_target(9), format=form, length_max=100), Header("haproxy", 31553), None, lambda _text: None)
+    for excess in (0, 1):
+        target.keep(model.INFO, b"x" * (target.room() + excess))
+    whole, cut = target.lines
+    assert len(whole) <= 101
+    assert whole.endswith(b"x" * target.room() + b"\n")
+    assert len(cut) == 101

@@ -9,6 +9,7 @@ from fakes import Talk, World
 from balancer.config.loader import load
 from balancer.config.samplewords import CONVERTERS as CONVERTER_ROWS
 from balancer.config.samplewords import FETCHES as FETCH_ROWS
+from balancer.observe.logtext import Words
 from balancer.proxy.converters import CONVERTERS
 from balancer.proxy.fetches import FETCHES
 
@@ -31,6 +32,7 @@ def asked(folder: Path, rules: str, raw: bytes) -> Talk:
     outcome = load([str(path)])
     assert outcome.model is not None, outcome.findings
     world = World(outcome.model.backends[0], name="w", is_listen=True, rules=outcome.model.frontends[0].rules)
+    world.services.speaker = Words()
     return world.request(raw)
 
 
@@ -42,6 +44,19 @@ def get(target: str, fields: str = "") -> bytes:
 def test_every_fetch_and_converter_of_the_tables_runs() -> None:
     assert set(FETCHES) == set(FETCH_ROWS)
     assert set(CONVERTERS) == set(CONVERTER_ROWS)
+
+
+def test_a_variable_of_the_log_in_a_text_says_what_the_log_would_say(tmp_path: Path) -> None:
+    talk = asked(tmp_path, 'http-request set-header X-A "%HM %{+Q}b %s %ST %{+E}[hdr(x-b)] %CC%%"', get("/a", 'x-b: "]\r\n'))
+    head = talk.world.connects().got
+    assert b'x-a: GET "w" <NOSRV> -1 \\"\\] %\r\n' in head
+
+
+@pytest.mark.parametrize("text", ["%zz", "%{+Q", "%", "%[path", "%{+Q}"])
+def test_a_text_with_a_variable_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "rules.cfg"
+    path.write_text(FILE.format(rules=f'http-request set-header X-A "{text}"'), encoding="utf-8")
+    assert load([str(path)]).model is None
 
 
 def test_a_denied_request_reaches_no_server(tmp_path: Path) -> None:
@@ -83,6 +98,20 @@ def test_a_start_line_of_more_than_three_words_is_never_sent(tmp_path: Path, wor
 def test_a_blank_in_a_target_is_no_second_word(tmp_path: Path) -> None:
     talk = asked(tmp_path, "http-request set-path /%[query,url_dec]", get("/?a%20b%20HTTP/1.1"))
     assert talk.client.got.startswith(b"HTTP/1.1 500 ")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("field", ["", "Content-Length: 0\r\n"])
+@pytest.mark.parametrize("rule", ["http-response set-status 200", "http-after-response set-status 503"])
+def test_a_connection_that_has_switched_stays_a_tunnel_whatever_a_rule_says(
+    tmp_path: Path, rule: str, field: str, method: str
+) -> None:
+    talk = asked(tmp_path, rule, f"{method} / HTTP/1.1\r\nhost: h\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n".encode())
+    channel = talk.world.connects()
+    talk.answers(f"HTTP/1.1 101 S\r\nUpgrade: x\r\nConnection: upgrade\r\n{field}\r\n".encode())
+    assert talk.client.got.startswith(b"HTTP/1.1 101 S\r\n")
+    talk.exchange.tunnel_from_client(b"octets of another protocol")
+    assert channel.got.endswith(b"octets of another protocol")
 
 
 def test_a_deletion_by_pattern_leaves_the_framing_alone(tmp_path: Path) -> None:
