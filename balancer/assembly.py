@@ -5,6 +5,7 @@ It runs before chroot, so it opens what they will need: the log's sockets, the p
 
 import os
 
+from balancer.admin.kept import restore
 from balancer.admin.socket import StatsSocketServer
 from balancer.admin.web import make_site
 from balancer.backend.farm import Farm
@@ -22,7 +23,7 @@ from balancer.service import Announcer
 def assemble(facts: Facts) -> Parts:
     """The parts of one process, none of them started."""
     config = facts.config
-    syslog = Syslog(config.process.log_tag, os.getpid(), facts.loop)
+    syslog = Syslog(config.process.log_tag, os.getpid(), facts.loop, rings=config.process.rings)
     logger = Logger(config, syslog)
     announcer = Announcer(logger, facts.messages)
     access_logs: dict[str, AccessLog] = {}
@@ -34,6 +35,7 @@ def assemble(facts: Facts) -> Parts:
         if frontend.log_words.identity:
             identities[frontend.name] = Format(frontend.log_words.identity, True)
     farm = Farm(config, config.process.maxconn, announcer, facts.loop.time())
+    restore(farm, announcer, facts.messages.warning, facts.loop.time())
     info = ProcessInfo(
         config,
         farm,
@@ -44,6 +46,7 @@ def assemble(facts: Facts) -> Parts:
         syslog.dropped,
         lambda: worker.is_stopping,
         len(facts.listeners) + len(config.process.stats_sockets),
+        syslog.rings,
     )
     site = facts.loop.run_until_complete(make_site(info, facts.loop))
     listeners = [(listener.frontend, listener.bind, listener.socket) for listener in facts.listeners]

@@ -43,7 +43,7 @@ class JsonLog(AccessLog):
         self.targets: list[Target] = [syslog.target(target) for target in config.logs]
         self.captures = config.log_words.captures
         self.calendar = Calendar()
-        self.room: int = min(target.room() for target in self.targets)
+        self.room: int = min(target.message_room() for target in self.targets)
 
     def write(self, record: Record) -> None:
         """Formats one line and keeps it for the burst."""

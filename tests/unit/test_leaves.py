@@ -162,6 +162,16 @@ def test_datagrams_leave_in_order_until_one_cannot(send_each: Callable[[int, lis
     assert send_each(-1, [b"a"], address) == 0
 
 
+@pytest.mark.parametrize("send_each", [calls.send_each, syscalls.send_each])
+def test_datagrams_on_a_connected_socket_need_no_address(send_each: Callable[[int, list[bytes], bytes], int]) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sink, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as source:
+        sink.bind(("127.0.0.1", 0))
+        assert send_each(source.fileno(), [b"a"], b"") == 0
+        source.connect(sink.getsockname())
+        assert send_each(source.fileno(), [b"a", b"b"], b"") == 2
+        assert [sink.recv(9), sink.recv(9)] == [b"a", b"b"]
+
+
 @pytest.mark.parametrize(
     ("family", "address"),
     [
