@@ -29,6 +29,7 @@ HOT: Final[tuple[str, ...]] = (
     "balancer/proxy/*.py",
     "balancer/observe/accesslog.py",
     "balancer/observe/formatlog.py",
+    "balancer/observe/logheaders.py",
     "balancer/observe/logtext.py",
     "balancer/observe/syslog.py",
 )

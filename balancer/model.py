@@ -10,6 +10,8 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
 from balancer.logbook import NO_WORDS, LogWords
+from balancer.logtargets import LogTarget as LogTarget
+from balancer.logtargets import Ring as Ring
 from balancer.rulebook import Condition, Rules
 
 # Syslog severities (RFC 5424 6.2.1), the numbers that HAProxy's level names stand for.
@@ -32,27 +34,6 @@ class Origin:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}"
-
-
-@dataclass(frozen=True)
-class LogTarget:
-    """One `log` line: where lines go and which of them.
-
-    `kind` is "udp" (host, port), "unix" (path of a datagram socket), "stdout" or "stderr". Lines less severe than
-    `severity_max` are not sent; lines more severe than `severity_min` are sent as `severity_min`. `format` is "rfc3164" or
-    "raw" or "short" ("<PRI>message").
-    """
-
-    kind: str
-    host: str
-    port: int
-    path: str
-    facility: int
-    severity_max: int
-    severity_min: int
-    format: str
-    length_max: int
-    origin: Origin
 
 
 @dataclass(frozen=True)
@@ -373,6 +354,8 @@ class Backend:
     disabled: bool
     is_listen: bool
     origin: Origin
+    state_file: str = ""  # where the states of its servers are read from at the start; "": nowhere
+    has_own_state_file: bool = False  # that file is of this backend alone
     connections: str = ""
     pretend_keepalive: bool = False
     forwardfor: AddressField | None = None
@@ -429,6 +412,8 @@ class Global:
 
     logs: tuple[LogTarget, ...] = ()
     log_tag: str = "haproxy"
+    log_hostname: str = ""  # `log-send-hostname`; "": lines name no host
+    rings: tuple[Ring, ...] = ()
     maxconn: int = 0  # 0: as many as the descriptor limit carries
     chroot: str = ""
     pidfile: str = ""

@@ -34,8 +34,25 @@ class Sample:
     text: str
 
 
-Piece = bytes | Sample
-"""A piece of a text that rules make: as written, or to be fetched."""
+@dataclass(frozen=True)
+class Variable:
+    """`%NAME` of a log format in a text, with its flags."""
+
+    name: str
+    quotes: bool = False
+    escapes: bool = False
+    is_hex: bool = False
+
+
+@dataclass(frozen=True)
+class Escaped:
+    """A sample under the flag E: a backslash before quotes, backslashes and closing brackets."""
+
+    sample: Sample
+
+
+Piece = bytes | Sample | Variable | Escaped
+"""A piece of a text that rules make: as written, or to be fetched, or as the log would say it."""
 
 
 @dataclass(frozen=True)

@@ -249,7 +249,7 @@ DIFFERENCES: Final[tuple[Difference, ...]] = (
     ),
     Difference("'userlist' would decide who is let in", "userlist u\n user a insecure-password b\n" + D + L, VALID, ERROR),
     Difference("'peers' would share what is not kept here", "peers p\n peer a 127.0.0.1:1\n" + D + L, VALID, ERROR),
-    Difference("'ring' takes log lines", "ring r\n format rfc5424\n" + D + L, VALID, ERROR),
+    Difference("'server' in 'ring' would send on", "ring r\n server s 127.0.0.1:514\n" + D + L, VALID, ERROR),
     Difference("'cache' would answer from memory", "cache c\n total-max-size 4\n" + D + L, VALID, ERROR),
     Difference("'fcgi-app' would speak another protocol", "fcgi-app f\n docroot /\n" + D + L, VALID, ERROR),
     Difference(

@@ -97,6 +97,7 @@ FORMATS: Final[dict[str, str]] = {
     "early": 'log-format "%ci %ST %HM %s"',
     "asap": 'option logasap\n log-format "%ST %B %U %tsc %[capture.res.hdr(0)] %CC %CS"',
     "asap_http": "option httplog\n option logasap",
+    "asap_normal": "option httplog\n option logasap\n option dontlog-normal",
     "errors": 'log-format "fine %ST %f"\n error-log-format "bad %ST %tsc %HM %HU %r %b/%s"',
     "error_only": 'option httplog\n error-log-format "bad %ST %tsc %r"',
     "normal": "option httplog\n option dontlog-normal",

@@ -30,7 +30,6 @@ PROFILING: Final = (
     "  function                      calls   cpu_tot   cpu_avg   lat_tot   lat_avg\n"
 )
 TASKS: Final = "Running tasks: 0 (1 threads)\n  function                     places     %    lat_tot   lat_avg\n"
-SINKS: Final = "Supported events sinks are listed below. Add -w(wait), -n(new). Any key to stop\n"
 POOLS: Final = (
     "Dumping pools usage. Use SIGQUIT to flush them.\nTotal: 0 pools, 0 bytes allocated, 0 used (~0 by thread caches).\n"
 )
@@ -255,13 +254,6 @@ def _tasks(_talk: Talk, _info: ProcessInfo, _words: list[str]) -> str:
 @command("show startup-logs", OPERATOR, "show startup-logs", "report logs emitted during HAProxy startup")
 def _startup_logs(_talk: Talk, _info: ProcessInfo, _words: list[str]) -> str:
     return "\n"
-
-
-@command("show events", OPERATOR, "show events [<sink>] [-w] [-n]", "show event sink state")
-def _events(_talk: Talk, _info: ProcessInfo, words: list[str]) -> str:
-    if words:
-        raise Refusal("No such event sink")
-    return SINKS
 
 
 @command("show activity", USER, "show activity", "show per-thread activity stats (for support/developers)")

@@ -4,15 +4,17 @@ A line is a list of commands parted by `;`, ended by LF or CRLF; a backslash tak
 nothing. Each answer ends with an empty line, and with `> ` where `prompt` was said. Without it the conversation is over when
 what has come is answered. A line that ends in `<<` brings a payload up to an empty line; no command of ours takes one, so it is
 read and forgotten, never run. One command is run at a time, when the next answer is asked for, and a long listing is made part
-by part: a reader that is slow stops what it has asked for, too, and a large farm does not hold up the traffic.
+by part: a reader that is slow stops what it has asked for, too, and a large farm does not hold up the traffic. A ring is
+followed until something is typed, or the other side has said all.
 """
 
 from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
-from balancer.admin.table import Talk, parts_of
+from balancer.admin.table import Talk, answer_of
 from balancer.observe.info import ProcessInfo
+from balancer.observe.ring import Reading
 
 LINE_OCTETS_MAX: Final = 16384
 
@@ -55,6 +57,7 @@ class Conversation:
         self.held: list[list[str]] | None = None  # commands of a line whose payload has not ended
         self.part = ""  # what is to be said next, and the rest of that answer
         self.rest: Iterator[str] | None = None
+        self.following: Reading | None = None  # a ring whose lines are shown as they come
         self.has_heard_all = False  # the other side sends no more
 
     def __repr__(self) -> str:
@@ -78,11 +81,23 @@ class Conversation:
     def answer(self) -> bytes | None:
         """The next part of what to send, for which a command may be run; None when there is nothing, now or any more."""
         while not self.is_over:
+            if self.following is not None:
+                part = self.following.part()
+                if part:
+                    return part.encode()
+                if not self._has_more_to_do():
+                    return None
+                # Something was typed: that ends it, and an empty line was meant for nothing else.
+                self.following, self.rest, self.part = None, iter(()), ""
+                self.pending = self.pending.removeprefix(b"\r").removeprefix(b"\n")
             if self.rest is not None:
                 return self._next_part(self.rest)
             if self.commands:
-                self.rest = parts_of(self.talk, self.info, self.commands.popleft())
-                self.part = next(self.rest, "")
+                answer = answer_of(self.talk, self.info, self.commands.popleft())
+                if isinstance(answer, Reading):
+                    self.following = answer
+                else:
+                    self.rest, self.part = answer, next(answer, "")
                 continue
             end = self.pending.find(b"\n")
             if end < 0:
@@ -94,6 +109,9 @@ class Conversation:
             if self.held is not None and self.talk.has_prompt:
                 return b"+ "
         return None
+
+    def _has_more_to_do(self) -> bool:
+        return bool(self.commands or self.pending) or self.has_heard_all
 
     def _next_part(self, rest: Iterator[str]) -> bytes:
         part, self.part = self.part, next(rest, "")

@@ -6,5 +6,6 @@ import balancer.admin.errors
 import balancer.admin.frontends
 import balancer.admin.listings
 import balancer.admin.reports
+import balancer.admin.rings
 import balancer.admin.servers
 import balancer.admin.sessions  # noqa: F401 - they enter their commands into the table

@@ -96,7 +96,8 @@ def backend_named(info: ProcessInfo, word: str) -> Backend | None:
 def _state_row(backend: Backend, server: Server, now: float) -> str:
     is_out = server.is_in_maintenance()
     shown = CHECK_STATES[server.check_state]
-    check_state = 0
+    # HAProxy never wakes the checks that a disabled server does not have.
+    check_state = PAUSED if server.config.disabled else 0
     if server.is_check_configured():
         check_state = (
             CONFIGURED | (CHECKED if server.is_checked else 0) | (PAUSED if is_out else 0) | int(server.check_is_running)

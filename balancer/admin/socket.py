@@ -17,6 +17,7 @@ from balancer import model
 from balancer.admin.conversation import Conversation
 from balancer.admin.handover import GETSOCKS, give
 from balancer.observe.info import ProcessInfo
+from balancer.observe.ring import Ring
 
 WAITING_MAX: Final = 128
 
@@ -35,6 +36,7 @@ class Session(asyncio.Protocol):
         self.is_blocked = False
         self.is_due = False
         self.has_turn = False
+        self.ring: Ring | None = None  # whose lines it waits for
         self.giving: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
@@ -91,6 +93,7 @@ class Session(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The tool does not read: nothing more is done for it until it does."""
         self.is_blocked = True
+        self._arm()
         if self.transport is not None:
             self.transport.pause_reading()
 
@@ -105,6 +108,7 @@ class Session(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """The session is over."""
         self.transport = None
+        self._watch(None)
         if self.timer is not None:
             self.timer.cancel()
         self.server.leave(self)
@@ -121,18 +125,31 @@ class Session(asyncio.Protocol):
         if transport is None or transport.is_closing() or self.is_blocked or not self.has_turn:
             return
         answer = self.conversation.answer()
+        following = self.conversation.following
+        self._watch(None if following is None else following.ring)
         if answer is not None:
             transport.write(answer)
+        if answer is not None or following is not None:
             self._arm()
         if self.conversation.is_over:
             transport.close()
         elif answer is not None:
             self._proceed()
 
+    def _watch(self, ring: Ring | None) -> None:
+        """Is woken by the lines of that ring, and by no other's."""
+        if self.ring is not None:
+            self.ring.watchers.discard(self._proceed)
+        self.ring = ring
+        if ring is not None:
+            ring.watchers.add(self._proceed)
+
     def _arm(self) -> None:
         if self.timer is not None:
             self.timer.cancel()
-        limit_s = self.conversation.talk.timeout_s
+        # Who follows a ring may be silent for as long as it reads.
+        is_patient = self.conversation.following is not None and not self.is_blocked
+        limit_s = 0.0 if is_patient else self.conversation.talk.timeout_s
         self.timer = self.server.loop.call_later(limit_s, self._late) if limit_s else None
 
     def _late(self) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from balancer.observe.info import ProcessInfo
+from balancer.observe.ring import Reading
 
 USER: Final = "user"
 OPERATOR: Final = "operator"
@@ -67,8 +68,8 @@ class Talk:
         return LEVELS.index(self.level) >= LEVELS.index(level)
 
 
-# A long listing comes in parts, one at a time.
-Answer = str | Told | Iterator[str]
+# A long listing comes in parts, one at a time; what is read from a ring goes on until something is typed.
+Answer = str | Told | Iterator[str] | Reading
 Run = Callable[[Talk, ProcessInfo, list[str]], Answer]
 
 
@@ -100,11 +101,13 @@ def command(words: str, level: str, usage: str, text: str) -> Callable[[Run], Ru
 
 def execute(talk: Talk, info: ProcessInfo, words: list[str]) -> str:
     """Runs one command and returns its whole answer, without the empty line that ends it."""
-    return "".join(parts_of(talk, info, words))
+    answer = answer_of(talk, info, words)
+    assert not isinstance(answer, Reading)
+    return "".join(answer)
 
 
-def parts_of(talk: Talk, info: ProcessInfo, words: list[str]) -> Iterator[str]:
-    """Runs one command, now, and returns its answer in parts."""
+def answer_of(talk: Talk, info: ProcessInfo, words: list[str]) -> Iterator[str] | Reading:
+    """Runs one command, now, and returns its answer in parts, or what is to be followed."""
     found = find(words)
     if found is None:
         likely = like(words)

@@ -27,6 +27,10 @@ KNOWN_SCOPES: Final = frozenset([*SCOPES, "sticktable", "*", ""])
 BAD_REQUEST: Final = "<html><body><h1>400 Bad request</h1>\nYour browser sent an invalid request.\n</body></html>\n"
 ACTIONS: Final = {"allow": ALLOW, "deny": DENY, "auth": AUTH}
 
+# What an exchange passes on it has bounded already (tune.bufsize, tune.http.maxhdr): nothing of it is refused here once more.
+HEAD_OCTETS_MAX: Final = 1 << 30
+FIELD_COUNT_MAX: Final = 1 << 16
+
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -36,14 +40,31 @@ class WebService(Service):
     def __init__(self, name: str, answer: Answer, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(_server(name, loop.time()))
         self.loop = loop
+        self.function = answer
         application = web.Application()
         application.on_response_prepare.append(_nameless)
-        application.router.add_route("*", "/{path:.*}", answer)
-        self.runner = web.AppRunner(application, access_log=None, handle_signals=False, keepalive_timeout=15.0)
+        application.router.add_route("*", "/{path:.*}", self.answer)
+        self.runner = web.AppRunner(
+            application,
+            access_log=None,
+            handle_signals=False,
+            keepalive_timeout=15.0,
+            auto_decompress=False,
+            max_line_size=HEAD_OCTETS_MAX,
+            max_field_size=HEAD_OCTETS_MAX,
+            max_headers=FIELD_COUNT_MAX,
+        )
 
     async def start(self) -> None:
         """Makes the application ready."""
         await self.runner.setup()
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Answers one request; an exchange that breaks off its body has told why, and gets no answer."""
+        try:
+            return await self.function(request)
+        except ConnectionError:
+            return web.Response(status=400)
 
     async def serve(self, sock: socket.socket) -> None:
         """Serves one connection on that end of a pair."""

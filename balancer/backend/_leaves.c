@@ -76,7 +76,7 @@ static PyObject *send_each(PyObject *self, PyObject *const *args, Py_ssize_t cou
             return NULL;
         }
         if (sendto(descriptor, PyBytes_AS_STRING(datagram), (size_t)PyBytes_GET_SIZE(datagram), MSG_DONTWAIT | MSG_NOSIGNAL,
-                   (const struct sockaddr *)&address, (socklen_t)length) < 0)
+                   length ? (const struct sockaddr *)&address : NULL, (socklen_t)length) < 0)
             break;
     }
     return PyLong_FromSsize_t(sent);

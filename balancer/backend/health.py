@@ -49,7 +49,8 @@ class Checks(Observer):
         checked: list[tuple[Backend, Server]] = []
         for backend in self.farm.backends:
             if not backend.is_disabled:
-                checked.extend([(backend, server) for server in backend.servers if server.is_checked])
+                # Also those whose checks are switched off for now.
+                checked.extend([(backend, server) for server in backend.servers if server.is_check_configured()])
         rising = [
             (backend, server) for backend in self.farm.backends for server in backend.servers if server.config.slowstart_s
         ]

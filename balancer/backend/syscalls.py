@@ -38,16 +38,23 @@ def is_quiet(descriptor: int) -> bool:
 
 
 def send_each(descriptor: int, datagrams: list[bytes], address: bytes) -> int:
-    """Sends datagrams to a packed address until one fails; returns how many left. Whoever tries that one again sees why."""
+    """Sends datagrams until one fails; returns how many left. Whoever tries that one again sees why.
+
+    They go to a packed address; b"" is for a socket that is connected.
+    """
     try:
         sock = socket.socket(fileno=descriptor)
     except (OSError, ValueError):
         return 0
-    where = unpacked_address(address)
+    flags = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
+    where = unpacked_address(address) if address else None
     sent = 0
     try:
         for datagram in datagrams:
-            sock.sendto(datagram, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL, where)
+            if where is None:
+                sock.send(datagram, flags)
+            else:
+                sock.sendto(datagram, flags, where)
             sent += 1
     except OSError:
         pass

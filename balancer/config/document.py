@@ -8,13 +8,14 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from balancer.config import rings
 from balancer.config.binds import BIND_TABLE
 from balancer.config.conditions import PREDICATES
 from balancer.config.cookies import FLAGS, VALUES
 from balancer.config.features import PRESENT
 from balancer.config.keywords import GONE, NO_EFFECT, REFUSED, SECTIONS, WORKS, Keyword, Table
-from balancer.config.logs import FORMATS, FORMATS_KNOWN
-from balancer.config.sections import HTTP_ERRORS, IDLE_SECTIONS, PROXIES, REFUSED_SECTIONS
+from balancer.config.logs import FORMATS
+from balancer.config.sections import HTTP_ERRORS, IDLE_SECTIONS, PROXIES, REFUSED_SECTIONS, RING
 from balancer.config.servers import SERVER_TABLE
 from balancer.config.statsocket import STATS_TABLE
 from balancer.config.tables import GLOBAL_TABLE, PROXY_TABLE
@@ -78,7 +79,7 @@ def _counts() -> str:
 
 def _sections() -> str:
     lines = ["## Sections", "", "| section | becomes | |", "|---|---|---|"]
-    lines += [f"| `{name}` | works | |" for name in ("global", *PROXIES, HTTP_ERRORS)]
+    lines += [f"| `{name}` | works | |" for name in ("global", *PROXIES, HTTP_ERRORS, RING)]
     lines += [f"| `{name}` | no effect | {text} |" for name, text in IDLE_SECTIONS.items()]
     lines += [f"| `{name}` | refused | {text} |" for name, text in REFUSED_SECTIONS.items()]
     return "\n".join(lines) + "\n"
@@ -117,7 +118,10 @@ def _grouped(rows: Sequence[Keyword[Any]], fate: str) -> list[str]:
 def _words() -> str:
     lines = ["## Words of single keywords", "", "| keyword | works | refused |", "|---|---|---|"]
     lines.append(f"| `cookie` | {_list((*FLAGS, *VALUES))} | |")
-    lines.append(f"| `log ... format` | {_list(FORMATS)} | {_list(FORMATS_KNOWN)} |")
+    lines.append(f"| `log ... format` | {_list(FORMATS)} | |")
+    lines += ["", "## The section `ring`", "", "| keyword | | |", "|---|---|---|"]
+    for fate, rows in ((WORKS, rings.WORKING), (NO_EFFECT, rings.NO_EFFECT), (REFUSED, rings.NOT_YET)):
+        lines += [f"| `{name}` | {fate} | {text} |" for name, text in rows.items()]
     lines += ["", "## Conditions", "", "| predicate | |", "|---|---|"]
     lines += [f"| `{name}({', '.join(arguments)})` | {text} |" for name, (arguments, text, _) in PREDICATES.items()]
     lines += ["", f"Features that are present: {_list(sorted(PRESENT))}."]

@@ -19,6 +19,7 @@ from balancer.model import (
     KeepAlive,
     LogTarget,
     Origin,
+    Ring,
     Source,
     StatsPage,
     StatsSocket,
@@ -36,6 +37,10 @@ class GlobalDraft:
 
     logs: tuple[LogTarget, ...] = ()
     log_tag: str = "haproxy"
+    log_hostname: str = ""
+    state_folder: str = ""
+    state_file: str = ""
+    rings: tuple[Ring, ...] = ()
     maxconn: int = 0
     chroot: str = ""
     pidfile: str = ""
@@ -198,6 +203,9 @@ class Settings:
 
     mode: str = "tcp"  # HAProxy's default
     logs: tuple[LogTarget | None, ...] = ()  # None stands for those of the global section
+    log_tag: str = ""
+    state_source: str = "none"  # "global", "local": which file of states is read
+    state_name: str = ""  # of the file of this section; "": its own name
     log_format: str = "connect"
     log_parts: tuple[LogPart, ...] = ()
     error_text: LogText | None = None
@@ -255,6 +263,13 @@ class Settings:
     prefers_last_server: bool = False
     keep_alive_queue_max: int = 0
     stats_page: StatsPage | None = None
+
+    def logs_of(self, of_process: tuple[LogTarget, ...]) -> tuple[LogTarget, ...]:
+        """The log lines, those of the process in the place of `log global`."""
+        found: list[LogTarget] = []
+        for target in self.logs:
+            found.extend(of_process if target is None else (target,))
+        return tuple(found)
 
     def timeout_s(self, name: str) -> float:
         """The timeout in seconds, 0.0 where none was given."""

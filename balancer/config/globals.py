@@ -6,6 +6,7 @@ a chroot nobody can look them up.
 """
 
 import re
+import socket
 from collections.abc import Callable
 from typing import Final
 
@@ -53,6 +54,12 @@ def _text(field: str, expectation: str, is_single: bool = True) -> Callable[[Glo
             setattr(draft, field, word)
 
     return apply
+
+
+def _log_hostname(draft: GlobalDraft, statement: Statement) -> None:
+    statement.no_more(1)
+    if _is_first(draft, statement):
+        draft.log_hostname = statement.arguments[0] if statement.arguments else socket.gethostname()
 
 
 def _number(field: str, minimum: int, maximum: int, is_single: bool = True) -> Callable[[GlobalDraft, Statement], None]:
@@ -160,8 +167,11 @@ def _max_spread(draft: GlobalDraft, statement: Statement) -> None:
 GLOBAL_ROWS: Final[tuple[Keyword[GlobalDraft], ...]] = (
     works("log", "G", "where lines go that a proxy with `log global` writes; may be repeated", _log, can_negate=True),
     works("log-tag", "G", "the program's name in log lines; haproxy", _text("log_tag", "a tag for use in syslog", False)),
+    works("log-send-hostname", "G", "log lines name this host, or the one whose name follows", _log_hostname),
     works("maxconn", "G", "how many connections of clients the process takes at once", _number("maxconn", 0, 10_000_000)),
     works("chroot", "G", "the directory that becomes the root once everything is open", _text("chroot", "a directory")),
+    works("server-state-file", "G", "the file of `load-server-state-from-file global`", _text("state_file", "a file path")),
+    works("server-state-base", "G", "the directory of files of states", _text("state_folder", "a directory path")),
     works("pidfile", "G", "where a daemon writes its process id", _text("pidfile", "a file name")),
     works("uid", "G", "the number of the user to become", _uid),
     works("gid", "G", "the number of the group to become", _gid),

@@ -57,7 +57,6 @@ GLOBAL_KNOWN: Final[tuple[Keyword[Any], ...]] = rows(
             "busy-polling fd-hard-limit no-memory-trimming noepoll noevports nogetaddrinfo nokqueue nopoll noreuseport",
         ),
         (NO_EFFECT, NAMES_KEPT, "h1-case-adjust h1-case-adjust-file"),
-        (NO_EFFECT, "states of servers are not kept over a restart", "server-state-base server-state-file"),
         (NO_EFFECT, "answers are not compressed", "maxcompcpuusage maxcomprate maxzlibmem"),
         (NO_EFFECT, "give 'hard-stop-after'", "close-spread-time"),
         (NO_EFFECT, NO_VARIABLES, "set-var set-var-fmt"),
@@ -81,7 +80,6 @@ GLOBAL_KNOWN: Final[tuple[Keyword[Any], ...]] = rows(
             "",
             "expose-experimental-directives insecure-setuid-wanted profiling.tasks set-dumpable",
         ),
-        (NO_EFFECT, "log lines carry no host name", "log-send-hostname"),
         (NO_EFFECT, "no program is run", "external-check insecure-fork-wanted"),
         (
             NO_EFFECT,
@@ -176,8 +174,6 @@ PROXY_GROUPS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
         (
             (REFUSED, NO_HEALTH, "external-check tcp-check"),
             (REFUSED, "", "http-send-name-header persist transparent"),
-            (REFUSED, "states of servers are not kept over a restart", "load-server-state-from-file"),
-            (NO_EFFECT, "states of servers are not kept over a restart", "server-state-file-name"),
         ),
     ),
     (
@@ -204,7 +200,6 @@ PROXY_GROUPS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
             (REFUSED, NO_RULES, "tcp-request tcp-response"),
             (REFUSED, "let the web server in front compress", "compression"),
             (NO_EFFECT, "no mail is sent; watch the log or the metrics", "email-alert"),
-            (NO_EFFECT, "the tag of 'global' is used", "log-tag"),
             (NO_EFFECT, ONE_THREAD, "bind-process"),
             (GONE, "since HAProxy 2.5; give 'hard-stop-after' in 'global'", "grace"),
             (

@@ -19,7 +19,8 @@ from balancer.config.httperrors import ErrorGroup
 from balancer.config.keywords import nearest, suggestion
 from balancer.config.names import check_name
 from balancer.config.reader import Line, read_lines, read_octets
-from balancer.config.sections import ALL_SECTIONS, HTTP_ERRORS, IDLE_SECTIONS, PROXIES, REFUSED_SECTIONS
+from balancer.config.rings import RingDraft, finish_rings, open_ring
+from balancer.config.sections import ALL_SECTIONS, HTTP_ERRORS, IDLE_SECTIONS, PROXIES, REFUSED_SECTIONS, RING
 from balancer.config.splitting import Place, split_condition
 from balancer.config.statement import Statement
 from balancer.config.validate import build
@@ -52,6 +53,7 @@ def load(
     loader = _Loader(resolve, GlobalDraft(environment=environment_of(paths, environment, local_peer, is_master)))
     for path in paths:
         loader.read(path)
+    finish_rings(loader.process, loader.rings, loader.report)
     model, has_listener = build(loader.process, loader.proxies, loader.errors, tuple(paths), loader.report)
     findings = loader.report.findings
     return Outcome(None if loader.report.has_errors() else model, findings, has_listener)
@@ -74,7 +76,8 @@ class _Loader:
     proxies: list[ProxyDraft] = field(default_factory=list)
     defaults: DefaultsSections = field(default_factory=DefaultsSections)
     errors: dict[str, ErrorGroup] = field(default_factory=dict)
-    group: ErrorGroup | None = None  # the `http-errors` section that is being read
+    rings: dict[str, RingDraft] = field(default_factory=dict)
+    group: ErrorGroup | RingDraft | None = None  # the section of other things than proxies that is being read
     section: Section | None = None  # None before the first, and in one whose lines are passed over
     is_passed_over: bool = False
 
@@ -126,6 +129,8 @@ class _Loader:
             self.report.warning(line.origin, f"section '{kind}' has no effect : {IDLE_SECTIONS[kind]}")
         elif kind == HTTP_ERRORS:
             self._open_errors(line, words)
+        elif kind == RING:
+            self.group = open_ring(words, line.origin, self.rings)
         elif kind == "global":
             self.section = Section("G", self.process, None, self.resolves, self.report)
             if words:

@@ -4,7 +4,8 @@ The plain `option httplog` has no parts: its lines are put together by `observe.
 """
 
 from balancer.config.drafts import LogText, ProxyDraft
-from balancer.config.logformats import HTTP_FORMAT, parse_format
+from balancer.config.formats import parse_format
+from balancer.config.logformats import HTTP_FORMAT
 from balancer.config.logvariables import VARIABLES
 from balancer.logbook import VARIABLE, Captures, LogPart, LogWords
 

@@ -51,6 +51,10 @@ def _log(proxy: ProxyDraft, statement: Statement) -> None:
         settings.logs += (parse_log(statement),)
 
 
+def _log_tag(proxy: ProxyDraft, statement: Statement) -> None:
+    proxy.settings.log_tag = statement.text("a tag for use in syslog")
+
+
 def _maxconn(proxy: ProxyDraft, statement: Statement) -> None:
     proxy.settings.maxconn = statement.integer(0)
 
@@ -139,6 +143,7 @@ PROXY_ROWS: Final[tuple[Keyword[ProxyDraft], ...]] = (
     works("maxconn", "DFL", "how many connections of clients the section takes at once; as the process", _maxconn),
     works("fullconn", "DLB", "the load at which its servers with `minconn` have their whole `maxconn`", _fullconn),
     works("log", "DFLB", "`global`, or an address as in `global`; `no log` drops those before", _log, can_negate=True),
+    works("log-tag", "DFLB", "the program's name in the section's log lines; that of `global`", _log_tag),
     *LOG_ROWS,
     *CAPTURE_ROWS,
     works("option dontlognull", "DFL", "connections without an octet are not logged", _dontlognull, can_negate=True),

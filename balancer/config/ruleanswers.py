@@ -12,6 +12,8 @@ from balancer.rulebook import Piece, Rule
 
 REDIRECT_CODES: Final = (301, 302, 303, 307, 308)
 ERROR_CODES: Final = (200, 400, 401, 403, 404, 405, 407, 408, 410, 413, 421, 422, 425, 429, 500, 501, 502, 503, 504)
+# A client takes whatever comes behind such a head for its next answer (RFC 9112 6.3).
+BARE_STATUSES: Final = (204, 304)
 DENY_STATUS: Final = {"http-request": 403, "http-response": 502}
 NAME_CHARS: Final = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 BODY_OCTETS_MAX: Final = 16384
@@ -52,6 +54,8 @@ def parse_reply(proxy: ProxyDraft, statement: Statement, action: str) -> Rule:
         raise Refusal(f"'{statement.keyword} {action}' : status code '{status}' has no page, expects a body: 'string ...'")
     if flags == ("body",) and not kind:
         raise Refusal(f"'{statement.keyword} {action}' : a body expects 'content-type' before it")
+    if status in BARE_STATUSES and flags == ("body",):
+        raise Refusal(f"'{statement.keyword} {action}' : no body expected for status '{status}'")
     condition = parse_condition(proxy, statement, words)
     return Rule(action, condition, status=status, octets=kind, value=value, fields=tuple(fields), flags=flags)
 

@@ -19,7 +19,8 @@ Made from the tables in `balancer/config/` by `python -m balancer.config.ruledoc
 A rule is an action and, behind `if` or `unless`, a condition: names of `acl` lines and anonymous ones in `{ }`, all of which
 must be true; `or` (`||`) begins another alternative, `!` negates. Several `acl` lines of one name are one test, of which any
 line is enough. An `acl` is a fetch with its converters, flags (`-i`, `-m MATCH`, `-f FILE`, `-n`, `--`) and patterns; files of
-patterns are read at the start. Texts may hold `%[fetch,converter]`.
+patterns are read at the start. Texts may hold `%[fetch,converter]` and the variables of log formats ([log.md](log.md)), which
+say what the log would say at that moment; what is empty leaves nothing.
 
 The frontend's `http-request` rules run first, then its statistics page takes what is for it, then come its `redirect` lines and
 `use_backend`, then the same of the backend; the two halves of a `listen` section are one. On an answer the backend's rules run

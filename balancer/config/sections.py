@@ -11,7 +11,6 @@ REFUSED_SECTIONS: Final[dict[str, str]] = {
     "log-forward": "log lines are not taken from others",
     "peers": "the cookie names the server, so balancers need not talk to each other",
     "program": "start the program by the system's own service manager",
-    "ring": "log to an address",
     "userlist": "access is not controlled here yet; let the web server in front do it",
 }
 # Sections that do nothing by themselves: whatever uses them is refused where it does.
@@ -21,4 +20,6 @@ IDLE_SECTIONS: Final[dict[str, str]] = {
 }
 # The section whose lines are error files that proxies name.
 HTTP_ERRORS: Final = "http-errors"
-ALL_SECTIONS: Final[tuple[str, ...]] = ("global", *PROXIES, HTTP_ERRORS, *REFUSED_SECTIONS, *IDLE_SECTIONS)
+# The section that keeps log lines in memory.
+RING: Final = "ring"
+ALL_SECTIONS: Final[tuple[str, ...]] = ("global", *PROXIES, HTTP_ERRORS, RING, *REFUSED_SECTIONS, *IDLE_SECTIONS)

@@ -14,7 +14,9 @@ from balancer.config.drafts import GlobalDraft, ProxyDraft, ServerLine, Settings
 from balancer.config.findings import NOTICE, Report
 from balancer.config.httperrors import ErrorGroup, check_imports, own_pages
 from balancer.config.keywords import nearest, suggestion
+from balancer.config.logs import check_rings, finished
 from balancer.config.logwords import log_words
+from balancer.config.statefiles import state_file
 from balancer.config.statspage import check_page
 from balancer.config.tracking import check_tracking, full_name, remark_on_checks
 from balancer.model import Backend, Frontend, Global, KernelBuffers, LogTarget, Model, Server
@@ -22,7 +24,7 @@ from balancer.model import Backend, Frontend, Global, KernelBuffers, LogTarget, 
 # HAProxy rounds 'tune.bufsize' up to this on 64-bit machines, and lets 'tune.maxrewrite' have half of it at most.
 BUFSIZE_STEP: Final = 16
 # What a draft of the global section knows for the load alone.
-LOAD_ONLY: Final = ("seen", "environment")
+LOAD_ONLY: Final = ("seen", "environment", "state_folder", "state_file")
 
 
 def build(
@@ -34,6 +36,7 @@ def build(
 ) -> tuple[Model, bool]:
     """The model and whether anything listens; what is wrong goes to the report, and then the model means nothing."""
     _check_names(proxies, report)
+    check_rings(process, process.logs, "global section", report)
     for proxy in proxies:
         if not proxy.settings.disabled:
             _check_proxy(process, proxy, proxies, errors, report)
@@ -104,7 +107,9 @@ def _check_proxy(
         _check_use_servers(proxy, report)
         remark_on_checks(proxy, report)
     _warn_of_timeouts(proxy, report)
-    if proxy.is_frontend() and settings.log_format != "connect" and not _logs(process, settings):
+    own_logs = [target for target in settings.logs if target is not None]
+    check_rings(process, own_logs, f"proxy section '{proxy.name}'", report)
+    if proxy.is_frontend() and settings.log_format != "connect" and not settings.logs_of(process.logs):
         report.warning(proxy.origin, f"log format ignored for {proxy.label()} '{proxy.name}' since it has no log address.")
 
 
@@ -186,21 +191,20 @@ def _check_servers(proxy: ProxyDraft, report: Report) -> None:
 def _global(process: GlobalDraft) -> Global:
     words = {name: value for name, value in vars(process).items() if name not in LOAD_ONLY}
     words["bufsize"] = -(-process.bufsize // BUFSIZE_STEP) * BUFSIZE_STEP
+    words["logs"] = finished(process, process.logs, "", "")
     words["variables"] = process.environment.variables
     words["maxrewrite"] = min(process.maxrewrite, words["bufsize"] // 2)
     return Global(**words)
 
 
-def _logs(process: GlobalDraft, settings: Settings) -> tuple[LogTarget, ...]:
-    logs: list[LogTarget] = []
-    for target in settings.logs:
-        logs.extend(process.logs if target is None else (target,))
-    return tuple(logs)
+def _logs(process: GlobalDraft, proxy: ProxyDraft) -> tuple[LogTarget, ...]:
+    settings = proxy.settings
+    return finished(process, settings.logs_of(process.logs), settings.log_tag, proxy.name)
 
 
 def _frontend(process: GlobalDraft, proxy: ProxyDraft, errors: Mapping[str, ErrorGroup], number: int) -> Frontend:
     settings = proxy.settings
-    logs = _logs(process, settings)
+    logs = _logs(process, proxy)
     # A rule is asked before the default; without either a listen section has servers of its own.
     default = settings.default_backend
     own = proxy.name if proxy.is_backend() else ""
@@ -326,7 +330,9 @@ def _backend(process: GlobalDraft, proxy: ProxyDraft, errors: Mapping[str, Error
         tunnel_timeout_s=settings.timeout_s("tunnel"),
         check_timeout_s=settings.timeout_s("check"),
         maxconn=settings.fullconn,
-        logs=_logs(process, settings),
+        logs=_logs(process, proxy),
+        state_file=state_file(process, settings, proxy.name),
+        has_own_state_file=settings.state_source == "local",
         errorfiles={status: page.octets for status, page in own_pages(settings, errors).items()},
         disabled=settings.disabled,
         is_listen=proxy.letter == "L",

@@ -23,6 +23,7 @@ from rich.live import Live
 from rich.table import Table
 
 from balancer.ctl import tables
+from balancer.ctl.files import replace_file
 from balancer.ctl.readings import BACKEND, FRONTEND, Row, info, rows, server_named, sessions
 from balancer.ctl.wire import PATIENCE_S, VARIABLE, NoAnswer, Refused, Socket, default_address, quoted
 
@@ -34,6 +35,7 @@ REFUSED: Final = 4
 
 PAUSE_S: Final = 0.2
 WEIGHT_MAX: Final = 256
+STATES_VERSION: Final = "1"
 PROGRAM: Final = "balancerctl"
 COMPLETION_VARIABLE: Final = "_BALANCERCTL_COMPLETE"
 
@@ -222,6 +224,21 @@ def weight(stats: Socket, name: str, weight: str | None) -> None:
             raise click.BadParameter(f"expects 0 to {WEIGHT_MAX} or a percentage (got '{weight}')", param_hint="WEIGHT")
         stats.tell(f"set server {quoted([row.full_name])} weight {weight}")
     click.echo(f"{row.full_name}: {stats.tell(f'get weight {quoted([row.full_name])}')}")
+
+
+@command.command()
+@click.argument("file", type=click.Path(dir_okay=False))
+@_stats
+def keep(stats: Socket, file: str) -> None:
+    """Writes the states of all servers to FILE, for the process that comes next (`server-state-file`)."""
+    text = stats.tell("show servers state")
+    if not text.startswith(f"{STATES_VERSION}\n"):
+        raise Refused(f"expects states of version {STATES_VERSION} (got '{text[:60]}')")
+    try:
+        replace_file(file, text.rstrip("\n") + "\n")
+    except OSError as error:
+        raise click.BadParameter(f"{file}: {error.strerror or error}", param_hint="FILE") from error
+    click.echo(f"{file}: {len([line for line in text.splitlines()[1:] if not line.startswith('#')])} servers")
 
 
 @command.command("sessions")

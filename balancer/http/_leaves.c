@@ -261,32 +261,27 @@ static PyObject *fields(PyObject *self, PyObject *const *args, Py_ssize_t count)
     PyObject *kept = PyList_New(0), *values = PyList_New(0), *result = NULL;
     Kinds kinds = { .octets = kinds.few, .room = sizeof(kinds.few) };
     Py_ssize_t octets = 0, line_count = 0, run = i;
-    int is_ill_formed = 1; /* until the last line has been read: where `i` stands does not tell it */
     if (!kept || !values)
         goto done;
-    for (;;) {
-        if (i >= end) {
-            is_ill_formed = i != end;
-            break;
-        }
+    while (i < end) {
         Py_ssize_t line = i;
         while (i < length && classes[p[i]] & TCHAR)
             i++;
         Py_ssize_t name_length = i - line;
         if (name_length == 0 || i >= length || p[i] != COLON)
-            break;
+            goto ill_formed;
         i++;
         while (i < length && is_blank(p[i]))
             i++;
         Py_ssize_t value = i;
         i = value_end(p, i, length);
         if (i + 1 >= length || p[i] != CR || p[i + 1] != LF)
-            break;
+            goto ill_formed;
         Py_ssize_t stop = i;
         while (stop > value && is_blank(p[stop - 1]))
             stop--;
         if (++line_count > count_max)
-            break;
+            goto ill_formed;
         i += 2;
         octets += name_length + stop - value;
         int kind = classify(p + line, name_length);
@@ -302,9 +297,10 @@ static PyObject *fields(PyObject *self, PyObject *const *args, Py_ssize_t count)
             run = i;
         }
     }
-    if (is_ill_formed)
+    if (i != end) {
+ill_formed:
         octets = -1;
-    else if (end > run && append_slice(kept, p, run, end))
+    } else if (end > run && append_slice(kept, p, run, end))
         goto done;
     result = PyTuple_New(4);
     if (!result)

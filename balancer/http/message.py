@@ -168,15 +168,14 @@ class Head:
 
 NONE_NOMINATED: Final[list[bytes]] = []
 # What Connection cannot take away (RFC 9110 7.6.1): its own words, and what frames or routes the message.
-NEVER_NOMINATED: Final = frozenset(
-    [b"upgrade", b"host", b"content-length", b"transfer-encoding", b"cookie", b"set-cookie"]
-)
+NEVER_NOMINATED: Final = frozenset([b"upgrade", b"host", b"content-length", b"transfer-encoding", b"cookie", b"set-cookie"])
 
 
 def remove_lines(lines: bytes, names: list[bytes]) -> bytes:
     """Field lines without those of these lower-case names. `lines` is well-formed."""
+    gone = frozenset(names)  # Connection may nominate thousands
     kept: list[bytes] = []
     for line in lines.split(b"\r\n"):
-        if line and line[: line.find(b":")].lower() not in names:
+        if line and line[: line.find(b":")].lower() not in gone:
             kept.append(line + b"\r\n")
     return b"".join(kept)

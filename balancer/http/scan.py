@@ -70,8 +70,9 @@ def fields(
     """Reads the field lines data[begin:end] of a head, behind which its empty line stands.
 
     Returns the octets of all names and values; the runs of lines that are left when those are gone whose kinds are bits of
-    `dropped`; and of the fields whose kinds are bits of `wanted` first the kinds, then the values. ILL_FORMED stands for the
-    octets where a line is none or is one more than `count_max`: the fields before it are told, too.
+    `dropped`; and of the fields whose kinds are bits of `wanted` first the kinds, then the values. Kind 0 is no kind, whatever
+    the bits say. ILL_FORMED stands for the octets where a line is none or is one more than `count_max`: the fields before it
+    are told, too.
     """
     kept: list[bytes] = []
     kinds = bytearray()

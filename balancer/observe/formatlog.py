@@ -22,10 +22,10 @@ class FormatLog(AccessLog):
         self.syslog = syslog
         self.targets: list[Target] = [syslog.target(target) for target in config.logs]
         self.plain: ConnectLog | None = ConnectLog(syslog, config) if config.log_format == "connect" else None
-        self.requests = Format(words.line, words.captures)
-        self.refusals: Format | None = Format(words.error, words.captures) if words.error else None
+        self.requests = Format(words.line)
+        self.refusals: Format | None = Format(words.error) if words.error else None
         has_structured = bool(words.structured) and any(target.format == STRUCTURED for target in config.logs)
-        self.structured: Format | None = Format(words.structured, words.captures) if has_structured else None
+        self.structured: Format | None = Format(words.structured) if has_structured else None
         self.line_count: int = 0
 
     def write(self, record: Record) -> None:

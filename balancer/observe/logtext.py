@@ -3,6 +3,8 @@
 What a variable says, its flags, its escapes and what stands where there is nothing are HAProxy 2.6's, octet for octet, but for
 two things: a captured cookie is escaped as captured fields are, and a control in a sample is written `#XX`; HAProxy writes
 both raw. So no octet of a message ends a line.
+
+Measured, compiled, beside a request's 20 us with the plain httplog: two captured fields 3 us more, six variables 3 to 4.
 """
 
 import os
@@ -12,24 +14,25 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
-from balancer.logbook import SPACE, TEXT, VARIABLE, Captures, LogPart
+from balancer import rulebook
+from balancer.logbook import SPACE, TEXT, VARIABLE, LogPart
 from balancer.observe.accesslog import BAD_REQUEST, Calendar, escaped
 from balancer.observe.syslog import MONTHS
 from balancer.proxy.captured import path_alone, received_answer
 from balancer.proxy.converters import text_of
-from balancer.proxy.fetches import values, without_controls
-from balancer.proxy.record import Detail, Record, Wording
+from balancer.proxy.fetches import values
+from balancer.proxy.record import Detail, Record, Speaker, Wording
 from balancer.proxy.scene import Scene, scene_of
+from balancer.proxy.texts import BACKSLASHED, backslashed, without_controls
 
 if TYPE_CHECKING:
     from balancer.rulebook import Sample, Value
 
 DASH: Final = b"-"
 # What a line holds of a captured field as it is: printable ASCII but the quote, `#`, and what parts the fields.
-FIELD_ESCAPED: Final = frozenset((*range(32), *range(127, 256), 34, 35, 123, 124, 125))
-URL_ESCAPED: Final = frozenset((*range(32), *range(127, 256), 34, 35))
-BACKSLASHED: Final = frozenset(b'"\\]')  # within a parameter of structured data (RFC 5424 6.3.3)
-CONTROLS: Final = frozenset((*range(32), 127))
+FIELD_PLAIN: Final = bytes(octet for octet in range(32, 127) if octet not in b'"#{|}')
+URL_PLAIN: Final = bytes(octet for octet in range(32, 127) if octet not in b'"#')
+NO_CONTROLS: Final = bytes((*range(32, 127), *range(128, 256)))
 UNIX: Final = "unix"
 # Fetches that can be told of what never was a request: those that ask neither an exchange nor the process.
 ALONE: Final = frozenset(
@@ -57,27 +60,24 @@ class Style:
             return self.quoted(DASH if self.format.is_mandatory and not self.quotes else b"")
         return self.quoted(backslashed(octets) if self.escapes else octets)
 
-    def encoded(self, octets: bytes, escapes: frozenset[int]) -> bytes:
+    def encoded(self, octets: bytes, plain: bytes) -> bytes:
         """A text of a message: what is not plain becomes `#XX`."""
-        return self.quoted(hashed(octets, escapes, self.escapes))
+        return self.quoted(hashed(octets, plain, self.escapes))
 
 
-def hashed(octets: bytes, escapes: frozenset[int], is_parameter: bool) -> bytes:
-    """The octets with `#XX` for some, and under the flag E a backslash before others."""
+def hashed(octets: bytes, plain: bytes, is_parameter: bool) -> bytes:
+    """The octets with `#XX` for those that are not plain, and under the flag E a backslash before others."""
+    if not is_parameter and not octets.translate(None, plain):
+        return octets
     out: list[bytes] = []
     for octet in octets:
-        if octet in escapes:
+        if octet not in plain:
             out.append(b"#%02X" % octet)
         elif is_parameter and octet in BACKSLASHED:
             out.append(b"\\%c" % octet)
         else:
             out.append(b"%c" % octet)
     return b"".join(out)
-
-
-def backslashed(octets: bytes) -> bytes:
-    """The octets with a backslash before those that would end a parameter."""
-    return hashed(octets, frozenset(), True)
 
 
 class Piece:
@@ -130,7 +130,7 @@ class Fetched(Piece):
         value = self._value(record)
         if not self.style.format.is_mandatory:
             return without_controls(value)
-        return self.style.words(_without_line_ends(value))
+        return self.style.words(hashed(value, NO_CONTROLS, False))
 
     def _value(self, record: Record) -> bytes:
         detail = record.detail
@@ -154,10 +154,6 @@ class Fetched(Piece):
         return text_of(found[-1]) if found else b""
 
 
-def _without_line_ends(value: bytes) -> bytes:
-    return value if value.isascii() and value.isalnum() else hashed(value, CONTROLS, False)
-
-
 class Nowhere(Scene):
     """What can be asked of what never was a request: its two addresses."""
 
@@ -178,8 +174,7 @@ class Nowhere(Scene):
 class Format(Wording):
     """A whole format. Without `is_mandatory` what is empty leaves nothing, and samples are as in a field of a message."""
 
-    def __init__(self, parts: tuple[LogPart, ...], captures: Captures, is_identity: bool = False) -> None:
-        self.captures = captures
+    def __init__(self, parts: tuple[LogPart, ...], is_identity: bool = False) -> None:
         self.is_mandatory: bool = not is_identity
         self.calendar = Calendar()
         self.line_count: int = 0
@@ -213,6 +208,23 @@ class Format(Wording):
                 found.append(octets)
                 is_blank = False
         return b"".join(found)
+
+
+class Words(Speaker):
+    """Variables in the texts of rules: each is a format of its own, made once."""
+
+    def __init__(self) -> None:
+        self.formats: dict[rulebook.Variable, Format] = {}
+
+    def said(self, variable: rulebook.Variable, record: Record) -> bytes:
+        """What the log would say."""
+        found = self.formats.get(variable)
+        if found is None:
+            part = LogPart(
+                VARIABLE, name=variable.name, quotes=variable.quotes, escapes=variable.escapes, is_hex=variable.is_hex
+            )
+            found = self.formats[variable] = Format((part,), True)
+        return found.text(record)
 
 
 # --- what variables tell -----------------------------------------------------------------------------------------------------
@@ -311,14 +323,14 @@ def _of_request(read: Callable[[bytes], bytes]) -> Told:
 
     def told(record: Record, _detail: Detail, style: Style) -> bytes | None:
         line = record.request_line
-        return style.encoded(read(line) if line else BAD_REQUEST, URL_ESCAPED)
+        return style.encoded(read(line) if line else BAD_REQUEST, URL_PLAIN)
 
     return told
 
 
 def _line(record: Record, _detail: Detail, style: Style) -> bytes | None:
     line = record.request_line or BAD_REQUEST
-    return style.encoded(line, URL_ESCAPED) if style.escapes else style.quoted(escaped(line))
+    return style.encoded(line, URL_PLAIN) if style.escapes else style.quoted(escaped(line))
 
 
 def _target(line: bytes) -> bytes:
@@ -328,7 +340,7 @@ def _target(line: bytes) -> bytes:
 def _braced(slots: list[bytes | None] | None, style: Style) -> bytes | None:
     if not slots:
         return None
-    parts = [b"" if value is None else hashed(value, FIELD_ESCAPED, style.escapes) for value in slots]
+    parts = [b"" if value is None else hashed(value, FIELD_PLAIN, style.escapes) for value in slots]
     return style.quoted(b"{%s}" % b"|".join(parts))
 
 
@@ -340,14 +352,14 @@ def _listed(slots: list[bytes | None] | None, style: Style) -> bytes | None:
         if value is None:
             parts.append(b'""' if style.quotes else DASH)
         else:
-            parts.append(style.encoded(value, FIELD_ESCAPED))
+            parts.append(style.encoded(value, FIELD_PLAIN))
     return b" ".join(parts)
 
 
 def _cookie(read: Callable[[Detail], bytes]) -> Told:
     def told(_record: Record, detail: Detail, style: Style) -> bytes | None:
         value = read(detail)
-        return style.encoded(value, FIELD_ESCAPED) if value else style.words(b"")
+        return style.encoded(value, FIELD_PLAIN) if value else style.words(b"")
 
     return told
 

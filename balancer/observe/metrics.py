@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 from balancer.backend.server import STOPPING, Server
 from balancer.backend.verdicts import INITIAL
 from balancer.observe.columns import COLUMNS
-from balancer.observe.info import COUNTERS_BY_NAME, LINES, ProcessInfo
+from balancer.observe.info import COUNTERS_BY_NAME, HIDDEN, LINES, ProcessInfo
 from balancer.observe.readings import Column, Reading, Value
 from balancer.observe.stats import BACKEND, FRONTEND, SERVER, kind, readings
 
@@ -132,7 +132,8 @@ class FarmCollector(Collector):
                 family.add_metric([value], 1)
             else:
                 family = _family(f"haproxy_process_{line.metric}", line.kind, line.help, [])
-                family.add_sample(f"haproxy_process_{line.metric}", {}, value)
+                shown = math.nan if line.name in HIDDEN else value
+                family.add_sample(f"haproxy_process_{line.metric}", {}, shown)
             yield family
 
 

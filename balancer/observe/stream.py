@@ -1,4 +1,4 @@
-"""Standard output or error as a log target: whole lines, in order, and never a wait for whoever reads them.
+"""Standard output, standard error or another descriptor (`fd@N`) as a log target: whole lines, in order, no wait for readers.
 
 A pipe or a terminal is opened once more through /proc, before chroot: so it can be made non-blocking for us alone, and not for
 the shell and the processes that share it. A socket (systemd's journal) is sent to without waiting. Where neither is possible,
@@ -21,7 +21,7 @@ PIPE_BUF: Final = 4096  # a pipe that is writable at all has room for so many oc
 
 
 class Stream:
-    """One standard descriptor, for the life of the process."""
+    """One descriptor, for the life of the process."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor: int = descriptor
@@ -54,7 +54,8 @@ class Stream:
         try:
             mode = os.fstat(descriptor).st_mode
         except OSError:
-            return  # closed: each write tells
+            self.descriptor = -1  # closed: each write tells, whatever has that number later
+            return
         if stat.S_ISSOCK(mode):
             self.way = SENT
             self.sock = socket.socket(fileno=os.dup(descriptor))

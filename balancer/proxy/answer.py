@@ -44,6 +44,7 @@ class Answer:
         self.received_head: ResponseHead | None = None  # before a rule has changed it
         self.body: Body | None = None
         self.is_tunnel: bool = False
+        self.is_mute: bool = False  # a body comes that the client has not asked for: it is read and forgotten
         self.pending: bytes = b""  # the first piece of a head that is not complete yet
         self.gathered: Gathered | None = None  # what came behind it
         self.interim_count: int = 0
@@ -232,7 +233,9 @@ class Answer:
             kind = CHUNKED
         else:
             kind = LENGTH if head.content_length >= 0 else UNTIL_CLOSE
-        takes_chunks = kind == CHUNKED and request.minor == 1
+        has_changed_method = exchange.received_head is not None and exchange.asks_head() != (request.method == b"HEAD")
+        self.is_mute = has_changed_method and kind != NO_BODY
+        takes_chunks = kind == CHUNKED and request.minor == 1 and not self.is_mute
         body = Body(kind, head.content_length, takes_chunks)
         self.body = body
         self.status = status
@@ -241,6 +244,9 @@ class Answer:
             exchange.channel.is_private = True
             exchange.channel.carries_identity = True
         is_delimited = kind == NO_BODY or kind == LENGTH or takes_chunks
+        if has_changed_method:
+            # `set-method`: a client that asked for a body gets none, and must not take the next answer for it.
+            is_delimited = exchange.asks_head()
         # A refusal in the middle of an upload: the rest will not be waited for, and the client is told so.
         is_refusal = status >= 300 and not exchange.upload.is_done
         must_close = request.wants_close() or exchange.route.closes_client or exchange.services.is_stopping
@@ -273,6 +279,8 @@ class Answer:
         stop = end
         if not body.is_done:
             stop = body.feed(data, end)
+            if self.is_mute:
+                body.out = []
         if stop < len(data) and (body.is_done or body.is_bad):
             self.keeps_server = False
         client = exchange.client
@@ -297,6 +305,8 @@ class Answer:
         body = self.body
         assert body is not None
         end = body.feed(data, 0)
+        if self.is_mute:
+            body.out = []
         pieces = body.out
         if pieces:
             body.out = []
@@ -315,7 +325,8 @@ class Answer:
             self.complete(now)
         else:
             self.exchange.arm(now)
-            if body.left >= self.exchange.services.spliced_octets_min or body.kind == UNTIL_CLOSE:
+            is_long = body.left >= self.exchange.services.spliced_octets_min or body.kind == UNTIL_CLOSE
+            if is_long and not self.is_mute:
                 consider_answer(self.exchange, body)
 
     def complete(self, now: float) -> None:

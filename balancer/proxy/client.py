@@ -124,6 +124,8 @@ class ClientSide(ClientOutlet):
                 start = exchange.body_arrived(data, 0)
             if start < len(data) and self.state != LINGER:
                 self._keep(data[start:] if start else data)
+                if self.state == IDLE:
+                    self._advance()  # its last octet has ended the exchange: no server for a form that was waited for
         elif state == TUNNEL:
             assert self.exchange is not None
             self.exchange.tunnel_from_client(data)

@@ -485,6 +485,7 @@ class Exchange(Visitor):
     def crash(self, error: Exception) -> None:
         """A fault of ours: this exchange ends with 500 or an abort, all others go on, one line names it."""
         self.services.complain(f"{self!r}: {error!r}")
+        self.head.says_close = True  # what came behind its last octet may be lost with the fault: no other request is read here
         was_ending = self.phase is phases.DONE
         try:
             self.finish(phases.INTERNAL, self.services.now())

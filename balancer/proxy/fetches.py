@@ -22,16 +22,13 @@ from balancer.proxy import ledger
 from balancer.proxy.captured import CAPTURE_FETCHES
 from balancer.proxy.converters import CONVERTERS, address_of, integer_of, text_of
 from balancer.proxy.scene import Scene
-from balancer.rulebook import Piece, Sample, Value
+from balancer.rulebook import Sample, Value
 
 Arguments = tuple[str, ...]
 Fetch = Callable[[Scene, Arguments], list[Value]]
 
 TRUE: Final[list[Value]] = [True]
 FALSE: Final[list[Value]] = [False]
-# The controls save the tab, and all other octets.
-CONTROLS: Final = frozenset((*range(9), *range(10, 32), 127))
-NO_CONTROLS: Final = bytes(octet for octet in range(256) if octet not in CONTROLS)
 MATCHES: Final = ("beg", "end", "sub", "dir", "dom", "len", "reg")
 
 
@@ -53,32 +50,6 @@ def value_of(scene: Scene, sample: Sample) -> Value | None:
     """The one value of a sample where only one is wanted."""
     found = values(scene, sample)
     return found[-1] if found else None
-
-
-def text(scene: Scene, pieces: tuple[Piece, ...]) -> bytes:
-    """A text for a message; what has no value leaves nothing, and a control in a value is percent encoded, as in HAProxy."""
-    parts: list[bytes] = []
-    for piece in pieces:
-        if isinstance(piece, bytes):
-            parts.append(piece)
-        else:
-            value = value_of(scene, piece)
-            if value is not None:
-                parts.append(without_controls(text_of(value)))
-    return b"".join(parts)
-
-
-def raw_text(scene: Scene, pieces: tuple[Piece, ...]) -> bytes:
-    """A text as it is, for a variable."""
-    values_found = [piece if isinstance(piece, bytes) else value_of(scene, piece) for piece in pieces]
-    return b"".join([text_of(value) for value in values_found if value is not None])
-
-
-def without_controls(octets: bytes) -> bytes:
-    """Percent encodes what no field may hold; most values hold nothing of it."""
-    if not octets.translate(None, NO_CONTROLS):
-        return octets
-    return b"".join([b"%%%02X" % octet if octet in CONTROLS else bytes((octet,)) for octet in octets])
 
 
 def path_of(target: bytes) -> bytes:

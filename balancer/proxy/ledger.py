@@ -16,6 +16,7 @@ from balancer.proxy.record import AccessLog, Detail, Record
 if TYPE_CHECKING:
     from balancer.proxy.channels import ClientChannel
     from balancer.proxy.exchange import Exchange
+    from balancer.proxy.scene import Scene
     from balancer.proxy.services import Services
 
 DASH: Final = 45
@@ -65,7 +66,7 @@ def answered_octets(exchange: "Exchange", page: ErrorPage | None) -> int:
         return 0 if answer is None else answer.logged_octets()
     octets = page.logged_octets
     if exchange.reply is not None:
-        if exchange.head.method == b"HEAD":
+        if exchange.asks_head():
             octets -= len(page.body)
         if answer is not None and answer.head is not None:
             octets += answer.head.log_octets()
@@ -360,10 +361,33 @@ def identify(exchange: "Exchange", now: float) -> None:
     if identity is None or exchange.unique_id:
         return
     record = record_of(exchange, phases.NORMAL, exchange.phase, 0, 0, now)
+    _add_request(exchange, record)
+    exchange.unique_id = identity.text(record)[:IDENTITY_OCTETS_MAX]
+
+
+def _add_request(exchange: "Exchange", record: Record) -> Detail:
+    """What there is beside the record while the request is still there."""
     detail = Detail()
     detail.exchange = exchange
     detail.is_over = False
     detail.request_fields = request_fields(exchange)
     detail.number = exchange.serial - 1
+    detail.unique_id = exchange.unique_id
     record.detail = detail
-    exchange.unique_id = identity.text(record)[:IDENTITY_OCTETS_MAX]
+    return detail
+
+
+def record_now(scene: "Scene") -> Record:
+    """What the log would be told if a request ended while its rules run. A request without an answer has no times yet."""
+    exchange = scene.exchange
+    now = exchange.services.now()
+    record = record_of(exchange, phases.NORMAL, exchange.phase, scene.status or scene.reply_status or -1, 0, now)
+    detail = _add_request(exchange, record)
+    detail.response_fields = response_fields(exchange)
+    target = exchange.target
+    if scene.response is None:
+        record.tr_ms, record.ta_ms = -1, 0
+    elif target is not None and not exchange.is_local:
+        detail.server_host, detail.server_port = target.config.host, target.config.port
+        detail.source_host, detail.source_port = exchange.source
+    return record

@@ -24,5 +24,5 @@ def send_page(exchange: "Exchange", page: ErrorPage) -> None:
     keeps = not (must_close or exchange.head.wants_close() or not exchange.upload.is_done)
     if not client.is_gone:
         head = page.keeps if keeps else page.closes
-        client.send_head(head if exchange.head.method == b"HEAD" else head + page.body)
+        client.send_head(head if exchange.asks_head() else head + page.body)
     client.finish(keeps)

@@ -12,6 +12,7 @@ from balancer.model import INFO
 
 if TYPE_CHECKING:
     from balancer.proxy.exchange import Exchange
+    from balancer.rulebook import Variable
 
 
 class Detail:
@@ -90,3 +91,12 @@ class Wording:
     def text(self, record: Record) -> bytes:
         """The text, on one line."""
         raise AssertionError("observe.logtext words")
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Speaker:
+    """Says variables of log formats in the texts of rules."""
+
+    def said(self, variable: "Variable", record: Record) -> bytes:
+        """What the log would say; nothing where there is nothing."""
+        raise AssertionError("observe.logtext says")

@@ -16,10 +16,11 @@ from balancer.http.view import PROTECTED, View, split_elements
 from balancer.proxy import phase as phases
 from balancer.proxy.captured import capture
 from balancer.proxy.converters import address_of, integer_of, text_of
-from balancer.proxy.fetches import path_of, raw_text, text, value_of
+from balancer.proxy.fetches import path_of, value_of
 from balancer.proxy.matching import holds
 from balancer.proxy.patterns import compiled, expand, search
 from balancer.proxy.scene import Scene, scene_of
+from balancer.proxy.texts import raw_text, text
 from balancer.rulebook import Rule
 
 if TYPE_CHECKING:
@@ -72,7 +73,9 @@ def settle_request(exchange: "Exchange", now: float) -> bool:
         return True
     old = exchange.head
     view = scene.request()
-    target = path_of(scene.target) if old.host_replaced else scene.target
+    target = old.target
+    if scene.is_target_changed:
+        target = path_of(scene.target) if old.host_replaced else scene.target
     lines = view.lines()
     if old.host_replaced:
         lines = b"host: %s\r\n" % old.host + b"".join(
@@ -355,6 +358,7 @@ def _answer(exchange: "Exchange", scene: Scene, rule: Rule, is_backend: bool, no
 
 def _page(exchange: "Exchange", scene: Scene, rule: Rule) -> ErrorPage:
     status = rule.status
+    scene.reply_status = status
     page = exchange.route.pages.get(status)
     if not rule.fields and rule.flags != ("body",):
         if (page is not None and rule.action != "return") or (page is not None and rule.flags == ("errorfiles",)):
@@ -425,6 +429,8 @@ def after_page(exchange: "Exchange", page: ErrorPage, sides: list[tuple[Rule, ..
         (name.encode("latin-1"), value.encode("latin-1")) for name, value in view.fields.items() if name.lower() not in names
     ]
     status = scene.status
+    if page.body and status in NO_BODY_STATUSES:
+        status = page.status  # its body would be taken for the next answer
     made = local_page(status, fields, page.body, head.reason if status == page.status else reason_of(status))
     made.always_closes = page.always_closes
     return made

@@ -24,6 +24,7 @@ class Scene:
         self.exchange = exchange
         self.response: ResponseHead | None = None
         self.status: int = 0
+        self.reply_status: int = 0  # of an answer of ours
         self.is_silent: bool = False  # `set-log-level silent`
         self.severity: int = -1  # another level by `set-log-level`; -1: the usual one
         self.ignores_cookie: bool = False  # `ignore-persist`: none is inserted either

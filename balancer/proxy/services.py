@@ -13,6 +13,7 @@ from balancer.backend.server import Server
 from balancer.proxy.channels import ClientChannel, Connecting, Limits
 from balancer.proxy.deadlines import Wheel
 from balancer.proxy.local import Door
+from balancer.proxy.record import Speaker
 from balancer.proxy.splice import NOTHING_IS_SPLICED, Pipes
 from balancer.rulebook import Value
 
@@ -75,6 +76,7 @@ class Services:
         self.wall_ahead_s: float = 0.0  # of `now`
         self.serial: int = 0
         self.variables: dict[str, Value] = {}  # `proc.`
+        self.speaker: Speaker | None = None  # for rules with variables of log formats
         self.environment: Mapping[str, str] = {}  # as the file's `setenv` and its kin leave it
 
     def now(self) -> float:

@@ -49,6 +49,10 @@ class Visitor(Request):
         """The line as received, for the log."""
         return (self.received_head or self.head).request_line()
 
+    def asks_head(self) -> bool:
+        """Whether the client itself waits for a head alone, whatever method a rule has given the request since."""
+        return (self.received_head or self.head).method == b"HEAD"
+
     def source_octets(self) -> bytes:
         """For `balance source`."""
         return self.client.source_octets()

@@ -13,11 +13,15 @@ import pytest
 from balancer import config, model
 from balancer.backend.backend import ASSIGNED, Backend, Request
 from balancer.backend.events import EventLog
+from balancer.config.formats import parse_format
+from balancer.config.logformats import HTTP_FORMAT
 from balancer.http.head import RequestHead, ResponseHead, find_end
 from balancer.http.leaves import cookie_values
 from balancer.observe.accesslog import HttpLog, escaped
+from balancer.observe.logtext import Format
 from balancer.observe.syslog import Syslog
-from balancer.proxy.record import Record
+from balancer.proxy.captured import last_value
+from balancer.proxy.record import Detail, Record
 
 # What pytest-benchmark gives: calls the function again and again, returns what it returned.
 Benchmark = Callable[..., Any]
@@ -136,6 +140,19 @@ def test_select_and_release(benchmark: Benchmark, tmp_path: Path, server_count: 
 def test_log_line(benchmark: Benchmark, tmp_path: Path, sink: int) -> None:
     log = HttpLog(*_syslog(tmp_path, sink))
     assert benchmark(log.line, _record()).endswith(b'HTTP/1.1"')
+
+
+def test_log_line_by_a_format(benchmark: Benchmark) -> None:
+    record = _record()
+    record.detail = Detail()
+    record.detail.request_fields = [b"203.0.113.7", b"Mozilla/5.0 (X11; Linux x86_64; rv:115.0)"]
+    words = Format(parse_format(HTTP_FORMAT))
+    assert benchmark(words.text, record).endswith(b'HTTP/1.1"')
+
+
+def test_captured_field(benchmark: Benchmark) -> None:
+    lines = REQUEST[REQUEST.find(b"\r\n") :]
+    assert benchmark(last_value, lines, lines.lower(), b"host") is not None
 
 
 def test_log_line_and_send(benchmark: Benchmark, tmp_path: Path, sink: int) -> None:

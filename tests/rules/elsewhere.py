@@ -189,6 +189,31 @@ CHAPTERS: Final[tuple[tuple[str, tuple[Named, ...]], ...]] = (
         "Clients that leave, stall or flood",
         (
             Named(
+                "a request behind a body that was waited for in vain",
+                "RFC 9112 9.3.2",
+                "is read at once",
+                "unit/test_proxy_limits.py::"
+                "test_what_comes_behind_a_body_that_was_waited_for_is_read_although_its_request_had_no_server",
+            ),
+            Named(
+                "HEAD that a rule makes a GET",
+                "RFC 9110 9.3.2",
+                "no body reaches the client",
+                "unit/test_proxy_rules.py::test_a_client_that_asked_for_a_head_gets_no_body_whatever_a_rule_made_of",
+            ),
+            Named(
+                "GET that a rule makes a HEAD",
+                "RFC 9112 6.3",
+                "close behind the head",
+                "unit/test_proxy_rules.py::test_a_client_whose_get_became_a_head_does_not_take_the_next_answer_for_its_body",
+            ),
+            Named(
+                "a rule that puts 204 before a body of ours",
+                "RFC 9112 6.3",
+                "the status stays; `return status 204` with a text is refused",
+                "unit/test_proxy_rules.py::test_no_rule_puts_a_status_without_a_body_before_a_body_of_ours",
+            ),
+            Named(
                 "leaves inside its body",
                 "RFC 9112 8",
                 "CD, the server's connection is cut",
@@ -247,6 +272,18 @@ CHAPTERS: Final[tuple[tuple[str, tuple[Named, ...]], ...]] = (
     (
         "Isolation",
         (
+            Named(
+                "a request that comes behind the last octets of a body with which we failed",
+                "decision",
+                "is not read: 500, close",
+                f"{ISOLATION}::test_behind_a_fault_no_other_request_is_read_on_that_connection",
+            ),
+            Named(
+                "odd heads and forms for the statistics page",
+                "decision",
+                "answered or cut, no fault in the log",
+                "scenarios/test_stats_page_limits.py::test_nothing_that_a_visitor_sends_to_the_page_is_a_fault_in_the_log",
+            ),
             Named(
                 "a fault of ours in one exchange",
                 "decision",

@@ -117,7 +117,10 @@ HEADS: Final = Group(
         Response("an empty name in an answer", FIELDS, answer(b"Content-Length: 2", b": x", body=b"ok"), BAD),
         Response("a line of an answer ended by LF", FIELDS, b"HTTP/1.1 200 OK\r\nContent-Length: 2\nX: 1\r\n\r\nok", BAD),
         Response("a head of an answer ended by LF LF", FIELDS, b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok", BAD),
-        Response("a last line of an answer ended by LF LF", FIELDS, b"HTTP/1.1 200 OK\r\nContent-Length: 2\n\nok", BAD),
+        Response(
+            "LF LF behind lines of an answer that CR LF ended", FIELDS, b"HTTP/1.1 200 OK\r\nContent-Length: 2\n\nok", BAD
+        ),
+        Response("LF LF behind an interim answer's line", FIELDS, b"HTTP/1.1 103 E\r\nLink: a\n\n", BAD),
         Response("CR in a value of an answer", FIELDS, answer(b"Content-Length: 2", b"X: a\rb", body=b"ok"), BAD),
         Response(
             "a head of an answer of 20,000 octets",

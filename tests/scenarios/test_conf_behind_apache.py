@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 from apache import ROOT, apache_file, readable_folder
 from program import SyslogReceiver
-from running import BALANCER, free_port, running
+from running import BALANCER, free_port, running, wait_until
 from sides import ScriptedServer
 
 FILE: Final = (ROOT / "conf" / "behind-apache.cfg").read_text()
@@ -96,3 +96,10 @@ def test_statistics_are_on_loopback_alone_and_apache_sends_nobody_there(place: P
     # Without Apache's word on it, the path is an image's like any other.
     place.ask(place.port, "/stats")
     assert place.images.heads[-1].startswith(b"GET /stats ")
+
+
+def test_the_log_shows_the_visitor(place: Place) -> None:
+    place.ask(place.apache, "/seen")
+    wait_until(lambda: any("/seen" in line for line in place.log.datagrams), "a line in the log")
+    (line,) = [line for line in place.log.datagrams if "/seen" in line]
+    assert ' {127.0.0.1} "GET /seen HTTP/1.1"' in line

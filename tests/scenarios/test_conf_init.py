@@ -267,6 +267,27 @@ def test_the_init_script_goes_through_its_words(place: Place) -> None:
     assert init(place, "nonsense").returncode == 2
 
 
+def test_a_server_that_is_drained_stays_drained_over_a_reload_and_a_restart(place: Place) -> None:
+    states = place.folder / "states"
+    text = place.config.read_text()
+    text = text.replace("global\n", f"global\n    server-state-file {states}\n")
+    place.config.write_text(text.replace("defaults\n", "defaults\n    load-server-state-from-file global\n"))
+    sockets = f"STATE_SOCKET={place.folder / 'admin.sock'}\nSTATE_FILE={states}\n"
+    place.defaults.write_text((CONF / "sysv" / "default").read_text() + sockets)
+    assert init(place, "start").returncode == 0 and place.serves()
+    control = [str(place.folder / "balancerctl"), "-s", str(place.folder / "admin.sock")]
+    subprocess.run([*control, "drain", "one"], timeout=60, check=True)
+    for word in ("reload", "restart"):
+        before = place.pid()
+        assert init(place, word).returncode == 0 and place.pid() != before
+        wait_until(lambda pid=before: has_ended(pid), "the end of the process that was replaced")  # type: ignore[misc]
+        told = subprocess.run([*control, "servers"], capture_output=True, text=True, timeout=60, check=False)
+        assert "DRAIN" in told.stdout, told.stdout + told.stderr
+    states.unlink()
+    states.mkdir()  # what cannot be written keeps nobody from reloading
+    assert init(place, "reload").returncode == 0 and place.serves()
+
+
 def test_the_init_script_ends_nobody_elses_process(place: Place) -> None:
     with running(["sleep", "60"], place.folder / "sleep.out") as other:
         place.pidfile.write_text(f"{other.process.pid}\n")

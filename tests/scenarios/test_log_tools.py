@@ -122,6 +122,7 @@ def test_halog_counts_every_line(filed: Filed, require_peer: Callable[[str], str
     servers = {line.split()[0] for line in told("-srv") if not line.startswith("#")}
     assert {"smalltalk/app1", "smalltalk/app2", "other/s", "other/<STATS>", "nobody/<NOSRV>"} <= servers
     assert any(line.endswith(" /chunked") for line in told("-u"))
+    assert [line for line in told("-hdr", "1:1") if line] == ["shop.example"] * 3
     assert told("-HS", "500:", "-c") == [str(sum(count for status, count in STATUSES.items() if status < "500"))]
 
 
@@ -172,3 +173,5 @@ def test_logstashs_pattern_reads_every_line(filed: Filed) -> None:
     assert Counter(each["http_status_code"] for each in read) == STATUSES
     assert {each["program"] for each in read} == {"haproxy"}
     assert [each["http_request"] for each in read if each["http_status_code"] == "404"] == ["/missing"]
+    captured = Counter(each["captured_request_headers"] for each in read if each["backend_name"] == "other")
+    assert captured == {"shop.example|Mozilla #7B1#7C2#7D": 1, "shop.example|": 2}

@@ -20,7 +20,7 @@ from running import free_port
 from sides import ScriptedServer, Side, side
 
 # HAProxy counts what it adds to a head in a line that is written early, and only there.
-COUNTED_EARLY: Final = ("asap", "asap_http")
+COUNTED_EARLY: Final = ("asap", "asap_http", "asap_normal")
 # An attempt that failed has no address of ours here.
 UNCONNECTED: Final = ("back", "down")
 OURS: Final = """

@@ -48,6 +48,7 @@ frontend f
  http-request return status 200 content-type text/plain string "hi there" hdr X-R yes if { path /ret }
  http-request return status 200 content-type text/plain lf-string "p=%[path] q=%[query]" if { path /lf }
  http-request return status 503 if { path /ret503 }
+ http-request return status 201 content-type text/plain lf-string "%HM %ST %s %B %%" if { path /lfret }
  http-request redirect location /new?u=%[url,url_enc] code 301 if { path_beg /old }
  http-request redirect prefix https://h.org drop-query append-slash if { path_beg /pre }
  http-request redirect scheme https code 307 if { path /sch }
@@ -84,12 +85,15 @@ frontend f
  http-request set-header X-Int2 yes if { req.hdr_val(x-num) gt 7 lt 3 }
  http-request set-header X-Net yes if { src 127.0.0.0/8 }
  http-request set-header X-Sf yes if { hdr_ip(x-ip) 10.0.0.0/8 ::1 }
+ http-request set-header X-Lf "%ci|%fi|%{+X}fi|%{+Q}f|%b|%s|%ST|%HM|%HU|%HPO|%HV|%r|%ts|%tsc|%TR|%rc|%CC|%ID|%si|%%"
+ http-request set-header X-Lfe "%{+Q,+E}[req.hdr(x-in)]|%{+E}[req.hdr(x-tag)]|%{+Q}o%f|%{-Q}f"
  redirect location /leg if { path /legacy }
  http-response set-header X-Resp %[status],%[res.hdr(x-orig),upper]
  http-response del-header Server
  http-response deny if { res.hdr(x-deny) -m found }
  http-response set-status 418 if { res.hdr(x-teapot) -m found }
  http-response add-header X-V %[var(txn.a)]
+ http-response set-header X-Rlf "%b|%s|%ST|%HM|%rc|%ts|%si|%{+X}si|%tsc"
  use_backend b2 if { path_beg /b2 } or { hdr(x-be) two }
  use_backend %[path,field(3,/)] if { path_beg /dyn/ }
  default_backend b1
@@ -153,8 +157,8 @@ backend forced from base
 """
 DENIED: Final = (401, 404, 405, 407, 410, 413, 421, 422, 425, 429, 500, 502, 503, 504)
 PATHS: Final = (
-    "/x /y /tar /ret /lf?a=b /ret503 /old/a?b=c /pre/a?x=y /sch?a /setpath?q=1 /setq?b /setq /seturi /setm /rp/a/b?c /ru/x?y "
-    "/reg12 /a/d1/b /xsubxx /foo.php /neg.php /legacy /b2/x /b2/u /dyn/b2 /dyn/nosuch /bdeny /p?q=1&q=2 / /%41?a=%20"
+    "/x /y /tar /ret /lf?a=b /ret503 /lfret /old/a?b=c /pre/a?x=y /sch?a /setpath?q=1 /setq?b /setq /seturi /setm /rp/a/b?c "
+    "/ru/x?y /reg12 /a/d1/b /xsubxx /foo.php /neg.php /legacy /b2/x /b2/u /dyn/b2 /dyn/nosuch /bdeny /p?q=1&q=2 / /%41?a=%20"
 ).split()
 FIELDS: Final = (
     "X-In: AbC",

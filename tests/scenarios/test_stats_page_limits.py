@@ -1,10 +1,12 @@
-"""Readers of the statistics that do not read: memory stays, others are served, and what is over is free again."""
+"""Visitors of the statistics that do not read, or send what is odd: memory stays, others are served, and nothing is a fault."""
 
 import socket
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
+import pytest
 from program import Balancer, ask
 from running import free_port, wait_until
 
@@ -54,3 +56,36 @@ def test_readers_that_do_not_read_cost_little_and_are_counted(tmp_path: Path) ->
         stack.close()
         wait_until(lambda: ask(port, "/stats;csv").startswith(b"HTTP/1.1 200 "), "room for others")
         assert "Traceback" not in balancer.said() and "ALERT" not in balancer.said()
+
+
+FORM: Final = b"POST /stats HTTP/1.1\r\nHost: a\r\n"
+ODD: Final = {
+    "a field of 14,000 octets": (b"GET /stats HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 14000 + b"\r\n\r\n", b"200"),
+    "a target of 14,000 octets": (b"GET /stats;" + b"a" * 14000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", b"200"),
+    "a hundred lines": (b"GET /stats HTTP/1.1\r\nHost: a\r\n" + b"x: y\r\n" * 98 + b"\r\n", b"200"),
+    "a form that breaks off": (FORM + b"Content-Length: 99\r\n\r\ns=app1", b""),
+    "a form with ill-formed chunks": (FORM + b"Transfer-Encoding: chunked\r\n\r\n6\r\ns=app1xx", b"400"),
+    "a form that is no gzip": (FORM + b"Content-Encoding: gzip\r\nContent-Length: 6\r\n\r\ns=app1", b"303"),
+    "a form in an unknown coding": (FORM + b"Content-Encoding: br\r\nContent-Length: 6\r\n\r\ns=app1", b"303"),
+}
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Balancer]:
+    port = free_port()
+    with Balancer(config(port), tmp_path_factory.mktemp("page"), port=port) as balancer:
+        yield balancer
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_nothing_that_a_visitor_sends_to_the_page_is_a_fault_in_the_log(page: Balancer, name: str) -> None:
+    octets, status = ODD[name]
+    with socket.create_connection(("127.0.0.1", page.port), 10.0) as client:
+        client.sendall(octets)
+        client.shutdown(socket.SHUT_WR)
+        got = b""
+        with suppress(ConnectionResetError):
+            got = client.makefile("rb").readline()
+        assert got[9:12] == status
+    assert ask(page.port, "/stats").startswith(b"HTTP/1.1 200 ")
+    assert "Traceback" not in page.said()

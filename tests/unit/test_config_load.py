@@ -55,7 +55,7 @@ def without_places(loaded: Model) -> Model:
 def test_the_original_file_becomes_the_model_it_means(tmp_path: Path) -> None:
     loaded = model_of(tmp_path, ORIGINAL)
     file = str(tmp_path / "test.cfg")
-    log = LogTarget("udp", "127.0.0.1", 514, "", 16, model.DEBUG, model.EMERG, "rfc3164", 1024, Origin(file, 2))
+    log = LogTarget("udp", "127.0.0.1", 514, "", 16, model.DEBUG, model.EMERG, "local", 1024, Origin(file, 2))
     origin = Origin(file, 17)
     assert loaded.process == model.Global(
         logs=(log,),
@@ -269,16 +269,16 @@ def test_more_than_one_thread_is_warned_of(tmp_path: Path, keyword: str) -> None
 @pytest.mark.parametrize(
     ("words", "target"),
     [
-        ("127.0.0.1 local0", ("udp", "127.0.0.1", 514, "", 16, 7, 0, "rfc3164", 1024)),
-        ("127.0.0.1:5514 local7 notice", ("udp", "127.0.0.1", 5514, "", 23, 5, 0, "rfc3164", 1024)),
-        ("[::1]:5514 daemon info err", ("udp", "::1", 5514, "", 3, 6, 3, "rfc3164", 1024)),
-        ("udp@127.0.0.1:514 kern", ("udp", "127.0.0.1", 514, "", 0, 7, 0, "rfc3164", 1024)),
-        ("udp4@127.0.0.1 kern", ("udp", "127.0.0.1", 514, "", 0, 7, 0, "rfc3164", 1024)),
-        ("/dev/log local1 notice", ("unix", "", 0, "/dev/log", 17, 5, 0, "rfc3164", 1024)),
-        ("unix@/dev/log local1", ("unix", "", 0, "/dev/log", 17, 7, 0, "rfc3164", 1024)),
+        ("127.0.0.1 local0", ("udp", "127.0.0.1", 514, "", 16, 7, 0, "local", 1024)),
+        ("127.0.0.1:5514 local7 notice", ("udp", "127.0.0.1", 5514, "", 23, 5, 0, "local", 1024)),
+        ("[::1]:5514 daemon info err", ("udp", "::1", 5514, "", 3, 6, 3, "local", 1024)),
+        ("udp@127.0.0.1:514 kern", ("udp", "127.0.0.1", 514, "", 0, 7, 0, "local", 1024)),
+        ("udp4@127.0.0.1 kern", ("udp", "127.0.0.1", 514, "", 0, 7, 0, "local", 1024)),
+        ("/dev/log local1 notice", ("unix", "", 0, "/dev/log", 17, 5, 0, "local", 1024)),
+        ("unix@/dev/log local1", ("unix", "", 0, "/dev/log", 17, 7, 0, "local", 1024)),
         ("stdout format raw local0", ("stdout", "", 0, "", 16, 7, 0, "raw", 1024)),
         ("stderr len 200 format short local0", ("stderr", "", 0, "", 16, 7, 0, "short", 200)),
-        ("fd@1 format local len 80 local0", ("stdout", "", 0, "", 16, 7, 0, "rfc3164", 80)),
+        ("fd@1 len 80 format local local0", ("stdout", "", 0, "", 16, 7, 0, "local", 80)),
     ],
 )
 def test_targets_of_log(tmp_path: Path, words: str, target: tuple[str, str, int, str, int, int, int, str, int]) -> None:

@@ -8,7 +8,8 @@ from config_files import DEFAULTS, load_text, told
 
 from balancer import model
 from balancer.config.findings import ALERT, WARNING, Refusal
-from balancer.config.logformats import CLF_FORMAT, HTTP_FORMAT, TCP_FORMAT, parse_format
+from balancer.config.formats import parse_format
+from balancer.config.logformats import CLF_FORMAT, HTTP_FORMAT, TCP_FORMAT
 from balancer.config.logvariables import VARIABLES
 from balancer.logbook import SPACE, TEXT, VARIABLE, CaptureSlot, LogPart
 from balancer.observe.logtext import TOLD

@@ -120,6 +120,21 @@ def test_changes_are_told_in_the_sockets_words(monkeypatch: pytest.MonkeyPatch) 
     assert changes == ["set server app/b state drain", "set server old/a state drain", "set server app/b weight 50%"]
 
 
+def test_states_are_kept_in_a_file_that_is_exchanged_in_one_move(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    states = "1\n# be_id\n2 app 1 a 127.0.0.1\n2 app 2 b 127.0.0.1\n\n"
+    file = tmp_path / "states"
+    assert ran(monkeypatch, Told({"show servers state": states}), "keep", str(file)).output == f"{file}: 2 servers\n"
+    assert file.read_text() == states.rstrip("\n") + "\n"
+    other = Told({"show servers state": "Unknown command\n"})
+    assert isinstance(ran(monkeypatch, other, "keep", str(file)).exception, Refused)
+    assert isinstance(ran(monkeypatch, Told({"show servers state": "2\n"}), "keep", str(file)).exception, Refused)
+    assert file.read_text() == states.rstrip("\n") + "\n"
+    nowhere = ran(monkeypatch, Told({"show servers state": states}), "keep", str(tmp_path / "no" / "states"))
+    assert nowhere.exit_code == main.MISUSED
+    assert "No such file or directory" in nowhere.output
+    assert [path.name for path in tmp_path.iterdir()] == ["states"]
+
+
 @pytest.mark.parametrize("weight", ["257", "-1", "x", "5%%", "٣"])
 def test_a_weight_that_cannot_be_is_not_even_asked_for(monkeypatch: pytest.MonkeyPatch, weight: str) -> None:
     told = Told({})

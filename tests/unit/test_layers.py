@@ -12,7 +12,7 @@ PACKAGE: Final = ROOT / "balancer"
 # Lowest first. A module imports from its own layer and from lower ones. The first name that fits, from the left, decides.
 LAYERS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("units", ("units", "config.units")),
-    ("model", ("logbook", "model", "rulebook")),
+    ("model", ("logbook", "logtargets", "model", "rulebook")),
     ("config", ("config",)),
     ("http", ("http",)),
     ("backend", ("backend",)),

@@ -67,6 +67,7 @@ def test_a_run_ends_alike(data: bytes, start: int, flag: int) -> None:
 @example(b"", b"A:" + b"x" * 15 + b"\x7f\r\n", b"\r\n", 9, ALL, ALL)
 @example(b"", b"content-length: 1\r\n" * 300, b"\r\n", 999, ALL, 0)
 @example(b"", b"A: b", b"", 9, ALL, 0)
+@example(b"", b"x: 1\r\nte: 1\r\nx: 2\r\n", b"", 9, 1, 1)
 @example(b"", b"A: b", b"\n\n", 9, ALL, 0)
 @example(b"", b"A", b"\n\n", 9, ALL, 0)
 def test_fields_are_read_alike(before: bytes, text: bytes, behind: bytes, count_max: int, wanted: int, dropped: int) -> None:
@@ -159,6 +160,16 @@ def test_datagrams_leave_in_order_until_one_cannot(send_each: Callable[[int, lis
         assert [sink.recv(9), sink.recv(9)] == [b"a", b"b"]
         assert send_each(source.fileno(), [b"c", bytes(1 << 23), b"d"], address) == 1
     assert send_each(-1, [b"a"], address) == 0
+
+
+@pytest.mark.parametrize("send_each", [calls.send_each, syscalls.send_each])
+def test_datagrams_on_a_connected_socket_need_no_address(send_each: Callable[[int, list[bytes], bytes], int]) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sink, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as source:
+        sink.bind(("127.0.0.1", 0))
+        assert send_each(source.fileno(), [b"a"], b"") == 0
+        source.connect(sink.getsockname())
+        assert send_each(source.fileno(), [b"a", b"b"], b"") == 2
+        assert [sink.recv(9), sink.recv(9)] == [b"a", b"b"]
 
 
 @pytest.mark.parametrize(

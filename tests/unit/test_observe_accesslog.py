@@ -42,7 +42,7 @@ class Received:
         self.socket.bind(("127.0.0.1", 0))
         self.socket.setblocking(False)
         port = self.socket.getsockname()[1]
-        self.target = model.LogTarget("udp", "127.0.0.1", port, "", 16, model.DEBUG, model.EMERG, "rfc3164", 1024, ORIGIN)
+        self.target = model.LogTarget("udp", "127.0.0.1", port, "", 16, model.DEBUG, model.EMERG, "local", 1024, ORIGIN)
 
     def lines(self) -> list[bytes]:
         """The datagrams that have come since the last call."""

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from records import ORIGIN, frontend_record
 
 from balancer import model
+from balancer.config.formats import parse_format
 from balancer.config.loader import load
-from balancer.config.logformats import CLF_FORMAT, HTTP_FORMAT, parse_format
+from balancer.config.logformats import CLF_FORMAT, HTTP_FORMAT
 from balancer.config.logvariables import VARIABLES
 from balancer.logbook import Captures, CaptureSlot, LogWords
 from balancer.observe.accesslog import HttpLog
@@ -36,7 +37,7 @@ listen w
  {lines}
 """
 SLOTS = Captures((CaptureSlot(b"a", 99), CaptureSlot(b"b", 99)), (CaptureSlot(b"c", 99),), b"SES", 63)
-TARGET = model.LogTarget("stdout", "", 0, "", 16, model.DEBUG, model.EMERG, "rfc3164", 1024, ORIGIN)
+TARGET = model.LogTarget("stdout", "", 0, "", 16, model.DEBUG, model.EMERG, "local", 1024, ORIGIN)
 ALL_VARIABLES = "|".join(f"%{name}" for name in VARIABLES)
 
 
@@ -76,7 +77,7 @@ def record_of(
 
 
 def told(text: str, record: Record, is_identity: bool = False) -> bytes:
-    return Format(parse_format(text, not is_identity), SLOTS, is_identity).text(record)
+    return Format(parse_format(text, not is_identity), is_identity).text(record)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +159,7 @@ def test_no_octet_of_a_message_ends_a_line_or_a_field(target: bytes, first: byte
 def test_a_json_line_is_one_object_whatever_comes_and_however_short_lines_are(
     target: bytes, field: bytes, cookie: bytes, length_max: int
 ) -> None:
-    target_record = model.LogTarget("stdout", "", 0, "", 16, model.DEBUG, model.EMERG, "rfc3164", length_max, ORIGIN)
+    target_record = model.LogTarget("stdout", "", 0, "", 16, model.DEBUG, model.EMERG, "local", length_max, ORIGIN)
     config = frontend_record(logs=(target_record,), log_format="json", log_words=LogWords(captures=SLOTS))
     log = access_log(syslog(), config)
     assert isinstance(log, JsonLog)

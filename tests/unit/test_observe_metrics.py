@@ -1,15 +1,22 @@
 """`/metrics` against the list of HAProxy 2.6.12's exporter, and against Prometheus's own judge."""
 
 import math
+import re
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
+from typing import Final
 
 import pytest
+from config_files import model_of
 from observed import in_every_state, observed
 from prometheus_client.parser import text_string_to_metric_families
+from recorded import FOLDER
 from recorded import metrics as recorded_metrics
-from records import server_record
+from records import KeptEvents, server_record
 
+from balancer.backend.farm import Farm
+from balancer.backend.verdicts import Verdict
 from balancer.observe import metrics
 from balancer.observe.info import VERSION, ProcessInfo
 
@@ -132,3 +139,39 @@ def test_promtool_has_one_remark_and_it_is_haproxys(require_peer: Callable[[str]
     )
     remarks = (judged.stdout + judged.stderr).splitlines()
     assert remarks == ['haproxy_process_failed_resolutions counter metrics should have "_total" suffix']
+
+
+ORIGINAL: Final = (
+    "global\n maxconn 4000\ndefaults\n mode http\n timeout connect 5s\n timeout client 50s\n timeout server 50s\n"
+    "listen smalltalk\n bind 127.0.0.1:8080\n cookie SEASIDE insert nocache\n"
+    + "".join(f" server app{n} 127.0.0.1:{3000 + n} cookie app1inst{n} check\n" for n in range(1, 11))
+    + "listen stats\n bind 127.0.0.1:8090\n stats enable\n"
+)
+
+
+def series(page: str) -> dict[tuple[str, frozenset[tuple[str, str]]], bool]:
+    """Every series of a page by its name and labels, and whether it has a value; the version is each program's own."""
+    found: dict[tuple[str, frozenset[tuple[str, str]]], bool] = {}
+    for line in page.splitlines():
+        if not line.startswith("#"):
+            place, _, value = line.rpartition(" ")
+            name, _, labels = place.partition("{")
+            kept = frozenset(pair for pair in re.findall(r'(\w+)="([^"]*)"', labels) if pair[0] != "version")
+            found[name, kept] = value.lower() != "nan"
+    return found
+
+
+def test_the_original_set_up_has_the_990_series_that_were_recorded(tmp_path: Path) -> None:
+    config = model_of(tmp_path, ORIGINAL)
+    farm = Farm(config, 4000, KeptEvents(), 100.0)
+    for server in farm.backend_by_name["smalltalk"].servers:
+        server.check_passed()
+        server.keep_verdict(Verdict("L4OK"), 0)
+    info = ProcessInfo(config, farm, lambda: 106.0, 1795407576.0, 1121, 8060, lambda: 0, lambda: False, 4)
+    recorded = series((FOLDER / "haproxy-2.6-metrics.txt").read_text(encoding="ascii"))
+    own = series(metrics.render(info, SCOPES).decode())
+    assert len(recorded) == 990
+    assert own.keys() == recorded.keys()
+    # What has no value there has none here. Nobody had visited ours yet.
+    visited = {place for place in recorded if "last_session" in place[0]}
+    assert {place for place in recorded if own[place] != recorded[place]} - visited == set()

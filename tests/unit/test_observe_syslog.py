@@ -15,6 +15,7 @@ from records import ORIGIN, backend_record, frontend_record, model_record
 
 from balancer import model
 from balancer.observe.logger import Logger
+from balancer.observe.logheaders import Header
 from balancer.observe.stream import Stream
 from balancer.observe.syslog import KEPT_MAX, Syslog, Target
 
@@ -60,7 +61,7 @@ def udp_reader() -> tuple[Reader, model.LogTarget]:
 
 
 def udp_target(port: int) -> model.LogTarget:
-    return model.LogTarget("udp", "127.0.0.1", port, "", 16, model.DEBUG, model.EMERG, "rfc3164", 1024, ORIGIN)
+    return model.LogTarget("udp", "127.0.0.1", port, "", 16, model.DEBUG, model.EMERG, "local", 1024, ORIGIN)
 
 
 def unix_target(path: Path) -> model.LogTarget:
@@ -94,10 +95,9 @@ def test_the_header_is_haproxys_octet_for_octet() -> None:
 
 
 def test_a_day_of_one_digit_is_padded_with_a_blank(monkeypatch: pytest.MonkeyPatch) -> None:
-    log = Log()
     third = time.mktime((2026, 11, 3, 19, 28, 7, 0, 0, -1))
     monkeypatch.setattr(time, "time", lambda: third)
-    assert log.syslog.header.text() == b"Nov  3 19:28:07 haproxy[4711]: "
+    assert Header("local", "haproxy", 4711, "").start(16, model.INFO) == b"<134>Nov  3 19:28:07 haproxy[4711]: "
 
 
 @pytest.mark.parametrize(
@@ -171,13 +171,30 @@ async def test_a_real_loop_sends_within_ten_milliseconds() -> None:
 
 
 def test_targets_of_one_family_share_a_socket() -> None:
-    _, one = udp_reader()
-    _, other = udp_reader()
+    one, other = replace(udp_target(514), host="192.0.2.1"), replace(udp_target(515), host="192.0.2.1")
     log = Log()
     assert log.syslog.target(one).sock is log.syslog.target(other).sock
     assert log.syslog.target(one) is log.syslog.target(replace(one))
     assert log.syslog.target(unix_target(Path("/nowhere"))).sock is not log.syslog.target(one).sock
     assert len(log.syslog.sockets) == 2
+
+
+def test_a_target_on_the_loopback_has_a_connected_socket_of_its_own() -> None:
+    one, here = udp_reader()
+    other, there = udp_reader()
+    log = Log()
+    first = log.keep(replace(here, format="raw"), b"1")
+    second = log.keep(replace(there, format="raw"), b"2")
+    log.loop.turn()
+    assert first.sock is not None
+    assert second.sock is not None
+    assert first.sock.getpeername() == one.socket.getsockname()
+    assert second.sock.getpeername() == other.socket.getsockname()
+    assert (one.lines(), other.lines()) == ([b"1\n"], [b"2\n"])
+    log.syslog.close()
+    log.keep(replace(here, format="raw"), b"3")
+    log.loop.turn()
+    assert first.dropped == 1
 
 
 def test_a_syslog_daemon_that_starts_anew_is_found_again(tmp_path: Path) -> None:
@@ -341,3 +358,127 @@ def test_events_go_to_the_targets_of_their_proxy() -> None:
     assert of_proxy.lines() == [b"Server be/s is DOWN, says it\n"]
     assert of_process.lines() == [b"of the process\n"]
     logger.close()
+
+
+@pytest.mark.parametrize("form", ["rfc3164", "rfc5424", "short", "timed", "raw"])
+def test_a_message_that_fits_the_room_is_not_cut(form: str) -> None:
+    config = replace(udp_target(9), format=form, length_max=200)
+    target = Target(config, Header(form, "haproxy", 31553, "here"), None, None, lambda _text: None)
+    target.keep(model.INFO, b"x" * target.message_room())
+    (line,) = target.lines
+    assert len(line) <= 201
+    assert line.endswith(b"x" * target.message_room() + b"\n")
+
+
+@pytest.mark.parametrize(
+    ("form", "line"),
+    [
+        ("local", rb"<132>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d own\[4711\]: m\n"),
+        ("rfc3164", rb"<132>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d here own\[4711\]: m\n"),
+        ("rfc5424", rb'<132>1 \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}[+-]\d\d:\d\d here own 4711 - \[a b="c"\] m\n'),
+        ("priority", rb"<132>m\n"),
+        ("short", rb"<4>m\n"),
+        ("timed", rb"<4>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}[+-]\d\d:\d\d m\n"),
+        ("iso", rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}[+-]\d\d:\d\d m\n"),
+        ("raw", rb"m\n"),
+    ],
+)
+def test_each_format_has_its_own_header(form: str, line: bytes) -> None:
+    reader, target = udp_reader()
+    log = Log()
+    kept = log.syslog.target(replace(target, format=form, tag="own", hostname="here"))
+    log.syslog.keep([kept], model.WARNING, b"m", b'[a b="c"]')
+    log.loop.turn()
+    (found,) = reader.lines()
+    assert re.fullmatch(line, found), found
+
+
+@pytest.mark.parametrize(
+    ("zone", "end"),
+    [("UTC", b"+00:00"), ("Europe/Berlin", b"+01:00"), ("America/St_Johns", b"-03:30"), ("Asia/Kathmandu", b"+05:45")],
+)
+def test_a_date_of_rfc5424_names_its_zone(zone: str, end: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        monkeypatch.setattr(time, "time", lambda: 1800000000.25)
+        start = Header("rfc5424", "haproxy", 7, "").start(16, model.INFO)
+        assert re.fullmatch(rb"<134>1 2027-01-15T\d\d:\d\d:00\.250000" + re.escape(end) + rb" - haproxy 7 - - ", start), start
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_a_header_is_rendered_anew_when_the_second_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    header = Header("timed", "haproxy", 7, "")
+    starts = []
+    for now in (1800000000.0, 1800000000.999999, 1800000001.5):
+        monkeypatch.setattr(time, "time", lambda now=now: now)
+        starts.append(header.start(16, model.INFO))
+    assert [start[19:28] for start in starts] == [b":00.00000", b":00.99999", b":01.50000"]
+
+
+def test_of_a_sample_those_lines_are_sent_whose_turn_it_is() -> None:
+    reader, target = udp_reader()
+    log = Log()
+    chosen = replace(target, format="raw", sample=((1, 1), (3, 4)), sample_size=5, severity_max=model.INFO)
+    for number in range(12):
+        log.keep(chosen, b"never counted", severity=model.DEBUG)
+        log.keep(chosen, b"%d" % number)
+    log.loop.turn()
+    assert reader.lines() == [b"%d\n" % number for number in (0, 2, 3, 5, 7, 8, 10)]
+
+
+def test_an_abstract_socket_is_found_by_its_name() -> None:
+    name = f"\0log-{os.getpid()}".ljust(108, "\0")
+    reader = Reader(socket.AF_UNIX, name)
+    log = Log()
+    log.keep(replace(unix_target(Path("x")), path=name, format="raw"), b"m")
+    log.loop.turn()
+    assert reader.lines() == [b"m\n"]
+
+
+def test_a_datagram_socket_that_was_given_gets_each_line_alone() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    log = Log()
+    kept = log.keep(replace(udp_target(0), kind="fd", port=ours.fileno(), format="raw"), b"1", b"2")
+    ours.close()
+    log.loop.turn()
+    assert [theirs.recv(100), theirs.recv(100)] == [b"1\n", b"2\n"]
+    theirs.close()
+    log.keep(replace(udp_target(0), kind="fd", port=kept.config.port, format="raw"), b"3")
+    log.loop.turn()
+    assert kept.dropped == 1
+    why = "Transport endpoint is not connected"
+    told = f"log target fd@{kept.config.port} : {why}; from now on its lines are counted and not reported."
+    assert log.reports == [told]
+
+
+def test_a_descriptor_that_was_closed_at_the_start_is_never_written_to_whatever_it_is_later(tmp_path: Path) -> None:
+    probe = os.open(tmp_path / "first", os.O_WRONLY | os.O_CREAT)
+    os.close(probe)
+    log = Log()
+    config = replace(udp_target(0), kind="fd", port=probe, format="raw")
+    kept = log.syslog.target(config)
+    later = os.open(tmp_path / "later", os.O_WRONLY | os.O_CREAT)
+    try:
+        log.keep(config, b"m")
+        log.loop.turn()
+        assert later == probe
+        assert (tmp_path / "later").read_bytes() == b""
+        assert kept.dropped == 1
+    finally:
+        os.close(later)
+
+
+def test_a_burst_goes_on_behind_a_line_that_is_too_large_for_the_socket(tmp_path: Path) -> None:
+    reader = Reader(socket.AF_UNIX, str(tmp_path / "log"))
+    log = Log()
+    target = replace(unix_target(tmp_path / "log"), format="raw", length_max=65000)
+    kept = log.keep(target, b"a" * 40, b"b" * 60000, b"c" * 60)
+    assert kept.sock is not None
+    kept.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4608)
+    log.loop.turn()
+    assert [line[:1] for line in reader.lines()] == [b"a", b"c"]
+    assert kept.dropped == 1
+    assert log.reports == [f"log target {tmp_path}/log : Message too long; from now on its lines are counted and not reported."]

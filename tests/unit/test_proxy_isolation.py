@@ -388,6 +388,18 @@ def test_a_fault_in_the_request_that_gets_a_slot_does_not_reach_the_one_that_gav
     assert sorted(record.status for record in site.world.log.records) == [200, 200, 500]
 
 
+def test_behind_a_fault_no_other_request_is_read_on_that_connection() -> None:
+    site = Site()
+    client, transport = site.client()
+    client.data_received(POST)
+    site.connects().fails_in = "send"
+    client.data_received(b"def" + GOOD[:9])  # what stands behind the body is lost with the fault: the rest is no head
+    client.data_received(GOOD[9:])
+    assert transport.got.startswith(b"HTTP/1.1 500 ") and b"connection: close" in transport.got
+    assert transport.got.count(b"HTTP/1.1") == 1 and client.exchange is None
+    site.serves_others()
+
+
 def test_a_fault_in_a_pipelined_request_is_its_own() -> None:
     """It begins when the answer before it ends, hence inside the server's turn of that one."""
     site = Site()

@@ -88,8 +88,8 @@ class Open(Gate):
 class Line:
     """One client's connection to a world of one server."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
-        self.world = World(backend_record(*images(1)))
+    def __init__(self, limits: Limits | None = None, world: World | None = None) -> None:
+        self.world = world or World(backend_record(*images(1)))
         if limits is not None:
             self.world.services.limits = limits
         self.wire = Wire()
@@ -235,6 +235,16 @@ def test_pipelined_requests_beyond_one_buffer_hold_the_client_up() -> None:
         line.answers()
         assert line.wire.got.count(OK) == number + 1
     assert (line.wire.is_reading, line.side.state, line.side.pending) == (True, IDLE, b"")
+
+
+@pytest.mark.parametrize("behind", [GET, GET[:9]])
+def test_what_comes_behind_a_body_that_was_waited_for_is_read_although_its_request_had_no_server(behind: bytes) -> None:
+    line = Line(world=World(backend_record(*images(1, disabled=True), buffers_requests=True)))
+    line.sends(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab")
+    line.sends(b"cd" + behind)
+    line.sends(GET[len(behind) :] or GET)
+    assert line.wire.got.count(b"HTTP/1.1 503 ") == line.wire.got.count(b"HTTP/1.1") == (3 if behind == GET else 2)
+    assert line.side.state == IDLE and line.side.pending == b""
 
 
 @pytest.mark.parametrize("tail", [b"", b"GET /last HT", b"\r\n", b"\r\n\r"])

@@ -9,6 +9,7 @@ from fakes import Talk, World
 from balancer.config.loader import load
 from balancer.config.samplewords import CONVERTERS as CONVERTER_ROWS
 from balancer.config.samplewords import FETCHES as FETCH_ROWS
+from balancer.observe.logtext import Words
 from balancer.proxy.converters import CONVERTERS
 from balancer.proxy.fetches import FETCHES
 
@@ -31,6 +32,7 @@ def asked(folder: Path, rules: str, raw: bytes) -> Talk:
     outcome = load([str(path)])
     assert outcome.model is not None, outcome.findings
     world = World(outcome.model.backends[0], name="w", is_listen=True, rules=outcome.model.frontends[0].rules)
+    world.services.speaker = Words()
     return world.request(raw)
 
 
@@ -42,6 +44,19 @@ def get(target: str, fields: str = "") -> bytes:
 def test_every_fetch_and_converter_of_the_tables_runs() -> None:
     assert set(FETCHES) == set(FETCH_ROWS)
     assert set(CONVERTERS) == set(CONVERTER_ROWS)
+
+
+def test_a_variable_of_the_log_in_a_text_says_what_the_log_would_say(tmp_path: Path) -> None:
+    talk = asked(tmp_path, 'http-request set-header X-A "%HM %{+Q}b %s %ST %{+E}[hdr(x-b)] %CC%%"', get("/a", 'x-b: "]\r\n'))
+    head = talk.world.connects().got
+    assert b'x-a: GET "w" <NOSRV> -1 \\"\\] %\r\n' in head
+
+
+@pytest.mark.parametrize("text", ["%zz", "%{+Q", "%", "%[path", "%{+Q}"])
+def test_a_text_with_a_variable_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "rules.cfg"
+    path.write_text(FILE.format(rules=f'http-request set-header X-A "{text}"'), encoding="utf-8")
+    assert load([str(path)]).model is None
 
 
 def test_a_denied_request_reaches_no_server(tmp_path: Path) -> None:
@@ -109,3 +124,63 @@ def test_a_deletion_by_pattern_leaves_the_framing_alone(tmp_path: Path) -> None:
 def test_the_rules_of_a_listen_section_run_once(tmp_path: Path) -> None:
     talk = asked(tmp_path, "http-request set-path /a%[path]", get("/b"))
     assert talk.exchange.head.target == b"/a/b"
+
+
+# --- a changed method ------------------------------------------------------------------------------------------------
+
+LENGTH = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nbody"
+CHUNKS = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n"
+TO_THE_END = b"HTTP/1.1 200 OK\r\n\r\nbody"
+
+
+@pytest.mark.parametrize("step", [0, 1, 50])
+@pytest.mark.parametrize("octets", [LENGTH, CHUNKS, TO_THE_END])
+def test_a_client_that_asked_for_a_head_gets_no_body_whatever_a_rule_made_of(tmp_path: Path, octets: bytes, step: int) -> None:
+    talk = asked(tmp_path, "http-request set-method GET if METH_HEAD", get("/").replace(b"GET", b"HEAD"))
+    server = talk.world.connects()
+    assert server.got.startswith(b"GET / ")
+    size = step or len(octets)
+    talk.answers(*[octets[i : i + size] for i in range(0, len(octets), size)])
+    if octets is TO_THE_END:
+        talk.exchange.server_ended(True, talk.world.services.time_s)
+    assert talk.client.got.endswith(b"\r\n\r\n") and b"body" not in talk.client.got
+    assert talk.client.got.count(b"\r\n\r\n") == 1 and talk.client.end == "keep"
+    assert server.end_mark == ("close" if octets is TO_THE_END else "keep")
+
+
+def test_a_page_of_ours_has_no_body_for_a_client_that_asked_for_a_head(tmp_path: Path) -> None:
+    talk = asked(tmp_path, "http-request set-method GET if METH_HEAD", get("/").replace(b"GET", b"HEAD"))
+    talk.world.connects()
+    talk.answers(b"nonsense\r\n\r\n")
+    assert talk.client.got.startswith(b"HTTP/1.1 502 ") and talk.client.got.endswith(b"\r\n\r\n")
+
+
+def test_a_client_whose_get_became_a_head_does_not_take_the_next_answer_for_its_body(tmp_path: Path) -> None:
+    talk = asked(tmp_path, "http-request set-method HEAD", get("/"))
+    server = talk.world.connects()
+    talk.answers(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n")
+    assert b"connection: close" in talk.client.got and talk.client.end == "close"
+    assert server.end_mark == "keep"
+
+
+def test_no_rule_puts_a_status_without_a_body_before_a_body_of_ours(tmp_path: Path) -> None:
+    rules = "http-request deny\n http-after-response set-status 204"
+    talk = asked(tmp_path, rules, get("/"))
+    assert talk.client.got.startswith(b"HTTP/1.1 403 ") and b"\r\ncontent-length: 93\r\n" in talk.client.got
+
+
+@pytest.mark.parametrize("words", ["http-request return status 304", "http-request deny deny_status 204"])
+def test_a_status_without_a_body_takes_none_in_a_rule(tmp_path: Path, words: str) -> None:
+    path = tmp_path / "rules.cfg"
+    path.write_text(FILE.format(rules=words + " content-type text/plain string abc"), encoding="utf-8")
+    outcome = load([str(path)])
+    assert outcome.model is None and "no body expected" in str(outcome.findings)
+
+
+@pytest.mark.parametrize(
+    ("target", "sent"),
+    [("http://b?x", b"GET /?x "), ("http://b/p?x", b"GET /p?x "), ("http://b", b"GET / ")],
+)
+def test_an_absolute_target_that_no_rule_touches_goes_on_as_without_rules(tmp_path: Path, target: str, sent: bytes) -> None:
+    talk = asked(tmp_path, "http-request set-header x-a b", get(target))
+    assert talk.world.connects().got.startswith(sent + b"HTTP/1.1\r\nhost: b\r\n")

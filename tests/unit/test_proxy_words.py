@@ -1,10 +1,12 @@
 """Words that change how an exchange waits, is counted and finds its server; without a socket."""
 
-from fakes import FakeServer, World
+import pytest
+from fakes import FakeClient, FakeServer, World
 from records import backend_record, images, server_record
 
 from balancer.backend.backend import Backend
 from balancer.proxy import ledger
+from balancer.proxy import phase as phases
 
 HEAD = b"POST / HTTP/1.1\r\nHost: ex.org\r\nContent-Length: 5\r\n\r\n"
 
@@ -112,3 +114,18 @@ def test_prefer_last_server_gives_way_to_a_long_queue() -> None:
         request = world.request(GET, FakeServer(first))
         found.append(request.exchange.server or request.exchange.waits_for)
     assert found == [first, second, second]
+
+
+# --- http-ignore-probes ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ignores", [False, True])
+def test_a_probe_that_is_ignored_is_neither_counted_nor_logged(ignores: bool) -> None:
+    world = World(backend_record(*images(1, check=False)), ignores_probes=ignores, dontlognull=False)
+    client = FakeClient(world.route)
+    ledger.refused(client, world.services, b"", 0.0, 0.0, 408, phases.CLIENT_TIMEOUT, world.services.time_s)
+    counters = world.route.frontend.counters
+    expected = 0 if ignores else 1
+    assert (counters.request_errors, counters.requests_total, len(world.log.records)) == (expected, expected, expected)
+    ledger.refused(client, world.services, b"x", 0.0, 0.0, 408, phases.CLIENT_TIMEOUT, world.services.time_s)
+    assert counters.request_errors == expected + 1
