@@ -9,9 +9,8 @@ The date is rendered once a second. No object stands between the record and the 
 import time
 from typing import Final
 
-from mypy_extensions import i64
-
 from balancer import model
+from balancer.http.leaves import span
 from balancer.http.octets import CLASS, LOGGED
 from balancer.observe.syslog import MONTHS, Syslog, Target
 from balancer.proxy.record import AccessLog, Record
@@ -37,11 +36,7 @@ def number(value: int, rendered: list[bytes]) -> bytes:
 
 def escaped(text: bytes) -> bytes:
     """The octets that may stand between the quotes of a log line."""
-    length: i64 = len(text)
-    i: i64 = 0
-    while i < length and CLASS[text[i]] & LOGGED:
-        i += 1
-    if i == length:
+    if span(text, 0, CLASS, LOGGED) == len(text):
         return text
     out: list[bytes] = []
     for octet in text:
