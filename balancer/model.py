@@ -311,6 +311,7 @@ class Frontend:
     log_separate_errors: bool = False
     splices: frozenset[str] = frozenset(("request", "response"))  # the bodies that may pass by splice(2)
     contstats: bool = False
+    socket_stats: bool = False  # each bind counts for itself, too
     backlog: int = 0  # for binds that give none; 0: as maxconn
     keep_alive: KeepAlive | None = None
     buffers: KernelBuffers | None = None

@@ -226,6 +226,7 @@ class Side:
         before = len(self.log.datagrams)
         begun_at = time.monotonic()
         with socket.create_connection(("127.0.0.1", self.ports[section]), 5.0) as client:
+            port: int = client.getsockname()[1]
             client.sendall(octets)
             if end == "later":
                 time.sleep(LEAVING_S)
@@ -233,13 +234,15 @@ class Side:
                 client.shutdown(socket.SHUT_WR)
             raw, how = _read(client, is_head=octets.startswith(b"HEAD"))
         seconds = time.monotonic() - begun_at
-        line = self._line_after(before) if logs else None
+        line = self._line_after(before, port) if logs else None
         status, cookies, body = _parse(raw)
         return Seen(status, cookies, body, how, line, seconds)
 
-    def _line_after(self, before: int) -> Line:
+    def _line_after(self, before: int, port: int) -> Line:
+        """The first line of that very client: that of another, who only looked whether the port is open, may come late."""
+
         def lines() -> list[Line]:
-            texts = [text for _, text in self.log.lines()[before:]]
+            texts = [text for _, text in self.log.lines()[before:] if f"127.0.0.1:{port} [" in text]
             return [line for text in texts if (line := parse_line(text)) is not None]
 
         wait_until(lambda: bool(lines()), f"a line of {self.name}", tells=lambda: str(self.log.lines()[before:]))

@@ -15,7 +15,7 @@ from typing import Final
 from balancer import model
 from balancer.admin.pageactions import ACTIONS, NOTICES
 from balancer.admin.pagequery import PageQuery
-from balancer.admin.pagerows import Figures, backend_row, frontend_row, server_row
+from balancer.admin.pagerows import Figures, backend_row, frontend_row, listening_row, server_row
 from balancer.observe import stats
 from balancer.observe.info import LINES, RELEASE_DATE, VERSION, ProcessInfo, uptime_text
 from balancer.observe.readings import Reading
@@ -135,7 +135,7 @@ class Page:
         number = rows[0].number
         has_boxes = self.is_admin and any(row.server is not None for row in rows)
         has_frontend = any(row.frontend is not None for row in rows)
-        has_backend = any(row.frontend is None for row in rows)
+        has_backend = any(row.backend is not None for row in rows)
         kind = "proxy" if has_frontend and has_backend else "frontend" if has_frontend else "backend"
         title = f'<a name="{name}"></a><a class=px href="#{name}">{name}</a>'
         if self.config.shows_legends:
@@ -158,6 +158,8 @@ class Page:
         figures: Figures = stats.figures(reading, self.config.shows_legends)
         if reading.server is not None:
             return server_row(reading, figures, has_boxes)
+        if reading.listening is not None:
+            return listening_row(reading.listening, figures, reading.proxy_name, has_boxes)
         row = frontend_row if reading.frontend is not None else backend_row
         return row(figures, reading.proxy_name, has_boxes)
 

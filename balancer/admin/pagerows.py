@@ -8,6 +8,7 @@ import re
 from html import escape
 from typing import Final
 
+from balancer.backend.frontend import Listening
 from balancer.observe.readings import Reading, Value
 
 Figures = dict[str, Value]
@@ -161,6 +162,22 @@ def frontend_row(figures: Figures, proxy: str, has_boxes: bool) -> str:
         f"<td data-c=scur>{number(figures['scur'])}</td><td data-c=smax>{number(figures['smax'])}</td>"
         f"<td data-c=slim>{limit(figures['slim'])}</td><td data-c=stot>{_tips(number(figures['stot']), totals)}</td>"
         f"<td></td><td></td><td data-c=bin>{number(figures['bin'])}</td><td data-c=bout>{number(figures['bout'])}</td>"
+        f"<td data-c=dreq>{number(figures['dreq'])}</td><td data-c=dresp>{number(figures['dresp'])}</td>"
+        f"<td data-c=ereq>{number(figures['ereq'])}</td>"
+        f"<td></td><td></td><td></td><td></td><td class=ac data-c=status><b>{escape(str(figures['status']))}</b></td>"
+        "<td class=ac colspan=8></td></tr>"
+    )
+
+
+def listening_row(listening: Listening, figures: Figures, proxy: str, has_boxes: bool) -> str:
+    """The row of an address that counts for itself (`option socket-stats`)."""
+    address = figures.get("addr")
+    legend = "" if address is None else f"{address}, id: {listening.number}"
+    return (
+        f'<tr class="socket">{"<td></td>" if has_boxes else ""}{_name(proxy, listening.name, legend)}<td colspan=3></td>'
+        f"<td colspan=3></td><td data-c=scur>{number(figures['scur'])}</td><td data-c=smax>{number(figures['smax'])}</td>"
+        f"<td data-c=slim>{limit(figures['slim'])}</td><td data-c=stot>{number(figures['stot'])}</td><td></td><td></td>"
+        f"<td data-c=bin>{number(figures['bin'])}</td><td data-c=bout>{number(figures['bout'])}</td>"
         f"<td data-c=dreq>{number(figures['dreq'])}</td><td data-c=dresp>{number(figures['dresp'])}</td>"
         f"<td data-c=ereq>{number(figures['ereq'])}</td>"
         f"<td></td><td></td><td></td><td></td><td class=ac data-c=status><b>{escape(str(figures['status']))}</b></td>"

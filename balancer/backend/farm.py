@@ -113,6 +113,7 @@ class Farm:
     def clear_counters(self, everything: bool) -> None:
         """`clear counters`: peaks, or with `all` every sum; present values stay."""
         counted = [frontend.counters for frontend in self.frontends]
+        counted.extend([each.counters for frontend in self.frontends for each in frontend.listening])
         for backend in self.backends:
             counted.append(backend.counters)
             counted.extend([server.counters for server in backend.servers])

@@ -37,6 +37,21 @@ class Entrance:
         raise AssertionError("the worker knows its listeners")
 
 
+class Listening:
+    """One address of a frontend with `option socket-stats`, and what has come in there. `maxconn` 0: no bound of its own."""
+
+    def __init__(self, name: str, number: int, maxconn: int, address: str) -> None:
+        self.name = name
+        self.number = number
+        self.maxconn = maxconn
+        self.address = address
+        self.counters = Counters()
+
+    def status_text(self) -> str:
+        """OPEN, or FULL at its own maxconn."""
+        return "FULL" if 0 < self.maxconn <= self.counters.sessions_cur else OPEN
+
+
 class Frontend:
     """The living side of a `frontend` section or of the clients' half of a `listen`."""
 
@@ -49,6 +64,7 @@ class Frontend:
         self.state: str = STOPPED if config.disabled else OPEN
         self.bad_request: Capture | None = None  # the last one that was no HTTP
         self.entrance: Entrance | None = None  # the worker's, once there is one
+        self.listening: list[Listening] = []  # its addresses, where each counts for itself
         self.session_rate_max: int = config.session_rate_max  # `rate-limit sessions`; 0: no limit
 
     def __repr__(self) -> str:

@@ -260,6 +260,7 @@ class Settings:
     acknowledges_with_request: bool = False
     source: Source | None = None
     contstats: bool = False
+    socket_stats: bool = False
     prefers_last_server: bool = False
     keep_alive_queue_max: int = 0
     stats_page: StatsPage | None = None

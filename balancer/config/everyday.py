@@ -155,6 +155,7 @@ EVERYDAY_ROWS: Final[tuple[Keyword[ProxyDraft], ...]] = (
         "buffers_requests",
     ),
     _switch("http-no-delay", "DFLB", "chunks of an answer leave one by one, however close they come", "no_delay"),
+    _switch("socket-stats", "DFL", "each `bind` has a row of its own in the statistics", "socket_stats"),
     _switch("contstats", "DFL", "octets are counted each second, not only when a request ends", "contstats"),
     _switch(
         "prefer-last-server",

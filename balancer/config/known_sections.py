@@ -110,11 +110,6 @@ OPTIONS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
             (NO_EFFECT, HTTP1_ONLY, "disable-h2-upgrade"),
             (NO_EFFECT, NAMES_KEPT, "h1-case-adjust-bogus-client"),
             (NO_EFFECT, KERNEL, "idle-close-on-response"),
-            (
-                NO_EFFECT,
-                "it only changes what is logged or counted",
-                "socket-stats",
-            ),
             (NO_EFFECT, LOG_ONLY, "httpslog"),
         ),
     ),

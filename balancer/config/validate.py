@@ -241,6 +241,7 @@ def _frontend(process: GlobalDraft, proxy: ProxyDraft, errors: Mapping[str, Erro
         log_separate_errors=settings.log_separate_errors,
         splices=_splices(settings),
         contstats=settings.contstats,
+        socket_stats=settings.socket_stats,
         backlog=settings.backlog,
         session_rate_max=settings.session_rate_max,
         keep_alive=settings.client_probes if settings.probes_clients else None,

@@ -1,8 +1,8 @@
 """The table of columns: one row makes the CSV column of `show stat` and the Prometheus series of the same figure.
 
 Order, names and emptiness are HAProxy 2.6's (recorded). A row says how to read the figure of a frontend, a backend and a
-server; None leaves the column empty. What does not exist here (compression, caches, TLS, threads) reads 0 where HAProxy
-reads 0 for a feature that is off.
+server, and of an address where `option socket-stats` is; None leaves the column empty. What does not exist here (compression,
+caches, TLS, threads) reads 0 where HAProxy reads 0 for a feature that is off.
 """
 
 from typing import Final
@@ -29,6 +29,7 @@ from balancer.observe.readings import (
     none,
     of_backend,
     of_frontend,
+    of_listening,
     of_server,
     open_connections,
     rate_max,
@@ -47,8 +48,14 @@ SINCE: Final = "since the worker process started"
 MILLI: Final = 0.001
 
 COLUMNS: Final[tuple[Column, ...]] = (
-    Column("pxname", *(3 * (lambda reading: reading.proxy_name,))),
-    Column("svname", lambda _: "FRONTEND", lambda _: "BACKEND", of_server(lambda server: server.name)),
+    Column("pxname", *(3 * (lambda reading: reading.proxy_name,)), listening=lambda reading: reading.proxy_name),
+    Column(
+        "svname",
+        lambda _: "FRONTEND",
+        lambda _: "BACKEND",
+        of_server(lambda server: server.name),
+        listening=of_listening(lambda listening: listening.name),
+    ),
     Column(
         "qcur",
         backend=of_backend(lambda backend: backend.queue.length),
@@ -61,13 +68,13 @@ COLUMNS: Final[tuple[Column, ...]] = (
     slot(
         "scur",
         "sessions_cur",
-        "fbs",
+        "fbsl",
         gauge("current_sessions", "Number of current sessions on the frontend, backend or server"),
     ),
     slot(
         "smax",
         "sessions_max",
-        "fbs",
+        "fbsl",
         gauge("max_sessions", "Highest value of current sessions encountered since process started"),
     ),
     Column(
@@ -76,15 +83,16 @@ COLUMNS: Final[tuple[Column, ...]] = (
         of_backend(lambda backend: backend.fullconn),
         of_server(lambda server: server.maxconn or None),
         gauge("limit_sessions", "Frontend/listener/server's maxconn, backend's fullconn"),
+        of_listening(lambda listening: listening.maxconn),
     ),
-    slot("stot", "sessions_total", "fbs", total("sessions", "Total number of sessions since process started")),
-    slot("bin", "bytes_in", "fbs", total("bytes_in", "Total number of request bytes since process started")),
-    slot("bout", "bytes_out", "fbs", total("bytes_out", "Total number of response bytes since process started")),
-    slot("dreq", "requests_denied", "fb", total("requests_denied", "Total number of denied requests since process started")),
+    slot("stot", "sessions_total", "fbsl", total("sessions", "Total number of sessions since process started")),
+    slot("bin", "bytes_in", "fbsl", total("bytes_in", "Total number of request bytes since process started")),
+    slot("bout", "bytes_out", "fbsl", total("bytes_out", "Total number of response bytes since process started")),
+    slot("dreq", "requests_denied", "fbl", total("requests_denied", "Total number of denied requests since process started")),
     slot(
-        "dresp", "responses_denied", "fbs", total("responses_denied", "Total number of denied responses since process started")
+        "dresp", "responses_denied", "fbsl", total("responses_denied", "Total number of denied responses since process started")
     ),
-    slot("ereq", "request_errors", "f", total("request_errors", "Total number of invalid requests since process started")),
+    slot("ereq", "request_errors", "fl", total("request_errors", "Total number of invalid requests since process started")),
     slot("econ", "connect_errors", "bs", total("connection_errors", f"Total number of failed connections to server {SINCE}")),
     slot("eresp", "response_errors", "bs", total("response_errors", f"Total number of invalid responses {SINCE}")),
     slot("wretr", "retries", "bs", total("retry_warnings", f"Total number of server connection retries {SINCE}")),
@@ -99,6 +107,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
         of_frontend(lambda frontend: frontend.status_text()),
         of_backend(lambda backend: backend.status_text()),
         of_server(lambda server: server.status_text()),
+        listening=of_listening(lambda listening: listening.status_text()),
     ),
     Column(
         "weight",
@@ -148,9 +157,15 @@ COLUMNS: Final[tuple[Column, ...]] = (
         server=of_server(lambda server: server.maxqueue or None),
         metric=gauge("queue_limit", "Limit on the number of connections in queue, for servers only (maxqueue argument)"),
     ),
-    Column("pid", lambda _: 1, lambda _: 1, lambda _: 1),
-    Column("iid", *(3 * (lambda reading: reading.number,))),
-    Column("sid", lambda _: 0, lambda _: 0, of_server(lambda server: server.number)),
+    Column("pid", lambda _: 1, lambda _: 1, lambda _: 1, listening=lambda _: 1),
+    Column("iid", *(3 * (lambda reading: reading.number,)), listening=lambda reading: reading.number),
+    Column(
+        "sid",
+        lambda _: 0,
+        lambda _: 0,
+        of_server(lambda server: server.number),
+        listening=of_listening(lambda listening: listening.number),
+    ),
     Column(
         "throttle",
         server=of_server(throttle),
@@ -166,7 +181,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
         total("loadbalanced", f"Total number of requests routed by load balancing {SINCE} (ignores queue pop and stickiness)"),
     ),
     Column("tracked", server=of_server(tracked)),
-    Column("type", lambda _: 0, lambda _: 1, lambda _: 2),
+    Column("type", lambda _: 0, lambda _: 1, lambda _: 2, listening=lambda _: 3),
     Column("rate", **rates("session_rate", "fbs")),
     none(
         "rate_lim",
@@ -284,7 +299,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
     none("agent_rise"),
     none("agent_fall"),
     none("agent_health"),
-    Column("addr", server=of_server(address)),
+    Column("addr", server=of_server(address), listening=of_listening(lambda listening: listening.address)),
     Column(
         "cookie",
         backend=of_backend(
@@ -292,7 +307,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
         ),
         server=of_server(cookie),
     ),
-    Column("mode", lambda _: "http", lambda _: "http", lambda _: "http"),
+    Column("mode", lambda _: "http", lambda _: "http", lambda _: "http", listening=lambda _: "http"),
     Column("algo", backend=of_backend(lambda backend: backend.config.balance.algorithm)),
     Column("conn_rate", **rates("connection_rate", "f")),
     Column(
@@ -317,7 +332,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
     ),
     none(
         "dcon",
-        "f",
+        "fl",
         total(
             "denied_connections",
             f"Total number of incoming connections blocked on a listener/frontend by a tcp-request connection rule {SINCE}",
@@ -325,13 +340,13 @@ COLUMNS: Final[tuple[Column, ...]] = (
     ),
     none(
         "dses",
-        "f",
+        "fl",
         total(
             "denied_sessions",
             f"Total number of incoming sessions blocked on a listener/frontend by a tcp-request connection rule {SINCE}",
         ),
     ),
-    none("wrew", "fbs", total("failed_header_rewriting", f"Total number of failed HTTP header rewrites {SINCE}")),
+    none("wrew", "fbsl", total("failed_header_rewriting", f"Total number of failed HTTP header rewrites {SINCE}")),
     Column(
         "connect",
         backend=sum_of("connections_total"),
@@ -395,7 +410,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
             MILLI,
         ),
     ),
-    slot("eint", "internal_errors", "fbs", total("internal_errors", "Total number of internal errors since process started")),
+    slot("eint", "internal_errors", "fbsl", total("internal_errors", "Total number of internal errors since process started")),
     none("idle_conn_cur", "s", gauge("unsafe_idle_connections_current", "Current number of unsafe idle connections")),
     Column(
         "safe_conn_cur",
@@ -421,10 +436,10 @@ COLUMNS: Final[tuple[Column, ...]] = (
     none("agg_server_status", "b"),
     none("agg_server_check_status", "b"),
     none("agg_check_status", "b"),
-    Column("-", lambda _: "-", lambda _: "-", lambda _: "-"),
-    none("ssl_sess", "fbs"),
-    none("ssl_reused_sess", "fbs"),
-    none("ssl_failed_handshake", "fbs"),
+    Column("-", lambda _: "-", lambda _: "-", lambda _: "-", listening=lambda _: "-"),
+    none("ssl_sess", "fbsl"),
+    none("ssl_reused_sess", "fbsl"),
+    none("ssl_failed_handshake", "fbsl"),
     *(
         none(f"h2_{name}", "fb")
         for name in (

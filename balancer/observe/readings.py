@@ -9,7 +9,7 @@ from typing import Any
 
 from balancer.backend.backend import Backend
 from balancer.backend.counters import Counters
-from balancer.backend.frontend import Frontend
+from balancer.backend.frontend import Frontend, Listening
 from balancer.backend.server import OBSERVES_NOTHING, STARTING, WEIGHT_SCALE, Server
 from balancer.backend.verdicts import CHECK_STATES, INITIAL
 
@@ -27,6 +27,7 @@ class Reading:
     backend: Backend | None = None
     server: Server | None = None
     maxconn: int = 0
+    listening: Listening | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Column:
     backend: Callable[[Reading], Value] | None = None
     server: Callable[[Reading], Value] | None = None
     metric: Metric | None = None
+    listening: Callable[[Reading], Value] | None = None
 
 
 def of_frontend(read: Callable[[Frontend], Value]) -> Callable[[Reading], Value]:
@@ -80,8 +82,18 @@ def of_server(read: Callable[[Server], Value]) -> Callable[[Reading], Value]:
     return column
 
 
+def of_listening(read: Callable[[Listening], Value]) -> Callable[[Reading], Value]:
+    """Reads an address that counts for itself."""
+
+    def column(reading: Reading) -> Value:
+        assert reading.listening is not None
+        return read(reading.listening)
+
+    return column
+
+
 def counter(name: str, where: str) -> dict[str, Any]:
-    """Readers of one slot of the counters, for the kinds in `where` (f, b, s)."""
+    """Readers of one slot of the counters, for the kinds in `where` (f, b, s, l)."""
     readers: dict[str, Any] = {}
     if "f" in where:
         readers["frontend"] = of_frontend(lambda frontend: int(getattr(frontend.counters, name)))
@@ -89,13 +101,15 @@ def counter(name: str, where: str) -> dict[str, Any]:
         readers["backend"] = of_backend(lambda backend: int(getattr(backend.counters, name)))
     if "s" in where:
         readers["server"] = of_server(lambda server: int(getattr(server.counters, name)))
+    if "l" in where:
+        readers["listening"] = of_listening(lambda listening: int(getattr(listening.counters, name)))
     return readers
 
 
 def zero(where: str) -> dict[str, Any]:
     """Readers of a figure that is always 0 here, for the kinds in `where`."""
     readers: dict[str, Any] = {}
-    for letter, kind in (("f", "frontend"), ("b", "backend"), ("s", "server")):
+    for letter, kind in (("f", "frontend"), ("b", "backend"), ("s", "server"), ("l", "listening")):
         if letter in where:
             readers[kind] = lambda _reading: 0
     return readers

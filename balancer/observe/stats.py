@@ -18,7 +18,8 @@ from balancer.observe.tags import COLUMN_TAGS, NATURES, ORIGINS, SCOPES, Tag
 FRONTEND: Final = 1
 BACKEND: Final = 2
 SERVER: Final = 4
-EVERYTHING: Final = FRONTEND | BACKEND | SERVER
+LISTENING: Final = 8
+EVERYTHING: Final = FRONTEND | BACKEND | SERVER | LISTENING
 
 HEADER: Final = "# " + ",".join(column.name for column in COLUMNS) + ",\n"
 
@@ -27,18 +28,20 @@ LEGENDS: Final = frozenset(["addr", "cookie", "algo"])
 # What parts CSV's own columns from those of HAProxy's modules; the other forms do not have it.
 DIVIDER: Final = "-"
 
-LETTERS: Final[dict[int, str]] = {FRONTEND: "F", BACKEND: "B", SERVER: "S"}
-OBJECT_TYPES: Final[dict[int, str]] = {FRONTEND: "Frontend", BACKEND: "Backend", SERVER: "Server"}
+LETTERS: Final[dict[int, str]] = {FRONTEND: "F", BACKEND: "B", SERVER: "S", LISTENING: "L"}
+OBJECT_TYPES: Final[dict[int, str]] = {FRONTEND: "Frontend", BACKEND: "Backend", SERVER: "Server", LISTENING: "Listener"}
 
 
 def readings(farm: Farm, now: float) -> Iterator[Reading]:
-    """All objects in HAProxy's order: proxy by proxy, its frontend, its servers, its backend."""
+    """All objects in HAProxy's order: proxy by proxy, its frontend with its addresses, its servers, its backend."""
     frontends = {frontend.number: frontend for frontend in farm.frontends}
     backends = {backend.number: backend for backend in farm.backends}
     for number in sorted(frontends.keys() | backends.keys()):
         frontend, backend = frontends.get(number), backends.get(number)
         if frontend is not None:
             yield Reading(now, frontend.name, number, frontend=frontend)
+            for listening in frontend.listening:
+                yield Reading(now, frontend.name, number, listening=listening)
         if backend is not None:
             for server in backend.servers:
                 yield Reading(now, backend.name, number, server=server)
@@ -46,7 +49,9 @@ def readings(farm: Farm, now: float) -> Iterator[Reading]:
 
 
 def kind(reading: Reading) -> int:
-    """FRONTEND, BACKEND or SERVER."""
+    """FRONTEND, BACKEND, SERVER or LISTENING."""
+    if reading.listening is not None:
+        return LISTENING
     return FRONTEND if reading.frontend is not None else BACKEND if reading.backend is not None else SERVER
 
 
@@ -56,6 +61,8 @@ def values(reading: Reading, shows_legends: bool = True) -> list[Value]:
         found = [None if column.frontend is None else column.frontend(reading) for column in COLUMNS]
     elif reading.backend is not None:
         found = [None if column.backend is None else column.backend(reading) for column in COLUMNS]
+    elif reading.listening is not None:
+        found = [None if column.listening is None else column.listening(reading) for column in COLUMNS]
     else:
         found = [None if column.server is None else column.server(reading) for column in COLUMNS]
     if shows_legends:
@@ -85,10 +92,10 @@ class Choice:
         if self.number not in (-1, reading.number) or not kind(reading) & self.kinds:
             return False
         server = reading.server
+        if self.server_number not in (-1, _server_number(reading)) and (server or reading.listening):
+            return False
         if server is None:
             return True
-        if self.server_number not in (-1, server.number):
-            return False
         if self.hides_down:
             return not _is_out(server)
         return not (self.hides_maint and server.is_in_maintenance())
@@ -182,6 +189,8 @@ def _letters(tag: Tag, reading: Reading) -> str:
 
 
 def _server_number(reading: Reading) -> int:
+    if reading.listening is not None:
+        return reading.listening.number
     return 0 if reading.server is None else reading.server.number
 
 

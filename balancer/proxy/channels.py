@@ -10,6 +10,7 @@ from socket import AF_INET, AF_INET6, inet_pton
 from mypy_extensions import mypyc_attr
 
 from balancer.backend.backend import Request
+from balancer.backend.frontend import Listening
 from balancer.backend.pool import Connection
 from balancer.backend.server import Server
 from balancer.proxy.deadlines import Timed
@@ -33,6 +34,7 @@ class ClientChannel(Timed):
     def __init__(self, route: Route) -> None:
         super().__init__()
         self.route = route
+        self.listening: Listening | None = None  # where it came in, if that counts for itself
         self.client_host: str = ""
         self.client_port: int = 0
         self.idle_since: float = 0.0  # loop.time() of the accept; of the end of the request before, where a log wants it

@@ -73,6 +73,8 @@ class ClientSide(ClientOutlet):
     def _made(self, transport: asyncio.Transport) -> None:
         peer = transport.get_extra_info("peername")
         listener = self.listener
+        if listener is not None:
+            self.listening = listener.listening
         if isinstance(peer, tuple):  # a UNIX socket's has a text, and no address to tell
             self.client_host, self.client_port = peer[0], peer[1]
             known = None if listener is None else listener.address

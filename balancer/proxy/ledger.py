@@ -97,6 +97,10 @@ def count_so_far(exchange: "Exchange") -> None:
     for counters in (exchange.route.frontend.counters, exchange.backend.counters, exchange.server.counters):
         counters.bytes_in += received
         counters.bytes_out += sent
+    listening = exchange.client.listening
+    if listening is not None:
+        listening.counters.bytes_in += received
+        listening.counters.bytes_out += sent
 
 
 def count(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: int, had_slot: bool, now: float) -> None:
@@ -117,7 +121,7 @@ def count(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: i
         and (upload.is_bad or (phase is not phases.HEADERS and phase is not phases.DATA))
     )
     counted: list[Counters] = [frontend]
-    if exchange.is_local and exchange.route.twin is not None:
+    if (exchange.is_local or exchange.backend is None) and exchange.route.twin is not None:
         # The other half of a listen section counts the octets of what never was a request of its own.
         twin = exchange.route.twin.counters
         twin.bytes_in += received
@@ -133,6 +137,8 @@ def count(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: i
         counters.bytes_out += octets
         if is_from_server or target is None or counters is not target.counters:
             counters.response(status)
+        elif answer is not None and answer.head is not None and exchange.was_denied:
+            counters.response(answer.head.status)  # the server did answer, though a rule keeps that back
         if counters is not frontend:
             if cause == phases.NORMAL:
                 counters.times(queue_ms, connect_ms, response_ms, total_ms)
@@ -143,12 +149,17 @@ def count(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: i
                     counters.server_aborts += 1
                     if cause == phases.SERVER_ABORT:
                         counters.response_errors += 1
-                elif phase is phases.HEADERS:
+                elif phase is phases.HEADERS and not exchange.was_denied:
                     counters.response_errors += 1
-    if is_bad_request:
+    listening = exchange.client.listening
+    if listening is not None:
+        listening.counters.bytes_in += received
+        listening.counters.bytes_out += octets
+    is_broken_off = cause in (phases.CLIENT_ABORT, phases.CLIENT_TIMEOUT) and not exchange.upload.is_done
+    if is_bad_request or is_broken_off:
         frontend.request_errors += 1
-    elif cause in (phases.CLIENT_ABORT, phases.CLIENT_TIMEOUT) and not exchange.upload.is_done:
-        frontend.request_errors += 1
+        if listening is not None:
+            listening.counters.request_errors += 1
 
 
 def refused(
@@ -171,6 +182,8 @@ def refused(
     services.serial += 1
     counters.response(status)
     counters.request_errors += 1
+    if client.listening is not None:
+        client.listening.counters.request_errors += 1
     counters.requests_total += 1
     counters.request_rate.tick(now)
     if cause == phases.PROXY:

@@ -12,6 +12,7 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
+from balancer.backend.frontend import Listening
 from balancer.model import Bind
 from balancer.proxy.route import Route
 
@@ -53,6 +54,10 @@ class Listener:
         self.server: asyncio.AbstractServer | None = None
         self.connections_cur: int = 0
         self.number = number
+        self.listening: Listening | None = None  # what it counts for itself
+        if route.frontend.config.socket_stats:
+            self.listening = Listening(bind.name or f"sock-{number}", number, bind.maxconn, bind.address())
+            route.frontend.listening.append(self.listening)
         # What clients connect to, where it is one address: nobody need ask the kernel for each of them.
         self.address: tuple[str, int] | None = one_address(sock)
 

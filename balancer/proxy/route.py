@@ -135,6 +135,8 @@ class Route:
             counters.requests_denied += 1
             if counters is not self.frontend.counters:
                 self.frontend.counters.requests_denied += 1
+            if exchange.client.listening is not None:
+                exchange.client.listening.counters.requests_denied += 1
         return service
 
     def added_lines(self, client_host: str, local_host: str, head: RequestHead, identity: bytes = b"") -> bytes:

@@ -324,6 +324,8 @@ def _answer(exchange: "Exchange", scene: Scene, rule: Rule, is_backend: bool, no
     counted = [exchange.route.frontend.counters]
     if exchange.backend is not None:
         counted.append(exchange.backend.counters)
+    if is_response and exchange.target is not None:
+        counted.append(exchange.target.counters)
     if action == "deny" or action == "tarpit" or action == "reject":
         exchange.was_denied = True
         for counters in counted if is_response else counted[-1:] if is_backend else counted[:1]:
@@ -331,6 +333,11 @@ def _answer(exchange: "Exchange", scene: Scene, rule: Rule, is_backend: bool, no
                 counters.responses_denied += 1
             else:
                 counters.requests_denied += 1
+        listening = exchange.client.listening
+        if listening is not None and is_response:
+            listening.counters.responses_denied += 1
+        elif listening is not None and not is_backend:
+            listening.counters.requests_denied += 1
     if action == "redirect":
         page = _redirect(scene, rule)
         if page is None:

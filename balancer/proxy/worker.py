@@ -83,6 +83,8 @@ class Doors(Gate):
         was_full = self.lacks_descriptors or not self._has_room(frontend, client.listener)
         if client.listener is not None:
             client.listener.connections_cur -= 1
+        if client.listening is not None:
+            client.listening.counters.session_ends()
         self.lacks_descriptors = False
         frontend.counters.session_ends()
         self.farm.connection_ends()
@@ -94,6 +96,8 @@ class Doors(Gate):
         client.is_counted = True
         if client.listener is not None:
             client.listener.connections_cur += 1
+        if client.listening is not None:
+            client.listening.counters.session_begins(now)
         self.clients.add(client)
         counters = client.route.frontend.counters
         counters.session_begins(now)

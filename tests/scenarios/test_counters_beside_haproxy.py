@@ -45,7 +45,10 @@ listen gone
     bind 127.0.0.1:{{gone}}
     server app1 127.0.0.1:{alive} disabled
 listen smalltalk
-    bind 127.0.0.1:{{smalltalk}}
+    bind 127.0.0.1:{{smalltalk}} name door maxconn 60
+    option socket-stats
+    http-request deny if {{{{ path /denied }}}}
+    http-response deny if {{{{ status 304 }}}}
     cookie SEASIDE insert
     server app1 127.0.0.1:{alive} cookie app1inst1
 """
@@ -73,10 +76,11 @@ def get(path: str, *lines: str, method: str = "GET") -> bytes:
 
 ROWS: Final = (
     Row("a page", get("")),
+    Row("a request that a rule denies", get("denied")),
     Row("two requests on a connection", get("") + get("missing")),
     Row("a redirect", get("redirect")),
     Row("a fault of the application", get("fault")),
-    Row("not modified", get("unchanged")),
+    Row("an answer that a rule denies", get("unchanged")),
     Row("no content", get("empty")),
     Row("a head", get("", method="HEAD")),
     Row("a body both ways", get("", "Content-Length: 7", method="POST") + b"1234567"),
