@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from balancer.config.acls import MATCHES, PREDEFINED
+from balancer.config.foreignsamples import FOREIGN_CONVERTERS, FOREIGN_FETCHES
 from balancer.config.rules import ACTIONS, REFUSED
 from balancer.config.samplewords import CONVERTERS, FETCHES, REFUSED_CONVERTERS
 
@@ -53,12 +54,22 @@ def page() -> str:
     parts += ["| fetch | gives | asked | what |", "|---|---|---|---|"]
     for fetch in FETCHES.values():
         parts.append(f"| `{fetch.name}` | {fetch.kind} | {fetch.side} | {fetch.text} |")
+    parts += ["", "Refused:", "", *_by_reason(FOREIGN_FETCHES)]
     parts += ["", "## Converters", "", "| converter | takes | gives | what |", "|---|---|---|---|"]
     for converter in CONVERTERS.values():
         parts.append(f"| `{converter.name}` | {converter.takes} | {converter.gives} | {converter.text} |")
     parts += ["", "Refused:", ""]
     parts += [f"- `{name}`: {why}" for name, why in REFUSED_CONVERTERS.items()]
+    parts += _by_reason(FOREIGN_CONVERTERS)
     return "\n".join(parts) + "\n"
+
+
+def _by_reason(foreign: dict[str, str]) -> list[str]:
+    """What is refused, a line for each reason."""
+    names: dict[str, list[str]] = {}
+    for name, why in foreign.items():
+        names.setdefault(why, []).append(f"`{name}`")
+    return [f"- {why}: {' '.join(sorted(found))}" for why, found in names.items()]
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -10,6 +10,7 @@ from typing import Final
 import regex
 
 from balancer.config.findings import Refusal
+from balancer.config.foreignsamples import FOREIGN_CONVERTERS, FOREIGN_FETCHES
 from balancer.config.keywords import nearest, suggestion
 from balancer.config.samplewords import CONVERTERS, FETCHES, REFUSED_CONVERTERS
 from balancer.rulebook import Call, Sample
@@ -44,6 +45,8 @@ def parse_sample(text: str) -> Sample:
     call, end = _call(text, 0)
     row = FETCHES.get(call.name)
     if row is None:
+        if call.name in FOREIGN_FETCHES:
+            raise Refusal(f"fetch method '{call.name}' is not supported : {FOREIGN_FETCHES[call.name]}")
         near = suggestion(nearest(call.name, FETCHES))
         raise Refusal(f"unknown fetch method '{call.name}'{near}")
     _check_count(f"fetch method '{call.name}'", call, row.least, row.most)
@@ -70,6 +73,8 @@ def check_variable(name: str) -> None:
 def _converter(text: str, call: Call, kind: str) -> str:
     row = CONVERTERS.get(call.name)
     if row is None:
+        if call.name in FOREIGN_CONVERTERS:
+            raise Refusal(f"converter '{call.name}' is not supported : {FOREIGN_CONVERTERS[call.name]}")
         for prefix, why in REFUSED_CONVERTERS.items():
             if call.name == prefix or call.name.startswith((prefix + "_", prefix + ".")):
                 raise Refusal(f"converter '{call.name}' is not supported : {why}")

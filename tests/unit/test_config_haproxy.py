@@ -177,6 +177,37 @@ def test_every_keyword_that_haproxy_has_is_in_a_table(require_peer: Callable[[st
     assert missing == []
 
 
+def samples_of_haproxy(program: str) -> dict[str, list[str]]:
+    """The names of its fetches, converters and ACL keywords, by what it calls them."""
+    command = [program, "-dKall", "-q", "-c", "-f", "/dev/null"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    kinds: dict[str, list[str]] = {}
+    for part in done.stdout.split("# List of registered ")[1:]:
+        title, _, text = part.partition(":\n")
+        lines = [re.sub(r"^\[[ YN.]*\] ", "", line.strip()) for line in text.splitlines() if line[:1] != "#"]
+        kinds[title] = [re.split(r"[(: ]", line)[0] for line in lines if line]
+    return kinds
+
+
+def test_every_fetch_converter_and_acl_keyword_of_haproxy_is_known(tmp_path: Path, require_peer: Callable[[str], str]) -> None:
+    kinds = samples_of_haproxy(require_peer("haproxy"))
+    fetches, converters = kinds["sample fetch functions"], kinds["sample converter functions"]
+    assert len(fetches) > 400
+    assert len(converters) > 100
+    lines = [f" http-request set-header X %[{name}]" for name in fetches]
+    lines += [f" http-request set-header X %[path,{name}]" for name in converters]
+    lines += [f" acl x {name} 1" for name in kinds["ACL keywords"]]
+    outcome = load_text(tmp_path, A + "\n".join(lines) + "\n")
+    said = told(outcome)
+    assert not [text for text in said if "unknown" in str(text)]
+
+
+def test_a_misspelt_fetch_is_no_word_of_haproxys(tmp_path: Path) -> None:
+    for name in ("sc_nothing", "src_conn_curr", "ssl_fc_snj", "sc3_conn_cur"):
+        [text] = told(load_text(tmp_path, A + f" http-request set-header X %[{name}]\n"))
+        assert f"unknown fetch method '{name}'" in str(text)
+
+
 @pytest.mark.parametrize(("table", "prefix"), [(BIND_TABLE, "bind <addr>"), (SERVER_TABLE, "server <name> <addr>")])
 def test_an_option_of_a_line_takes_as_many_values_as_haproxys(
     require_peer: Callable[[str], str], table: Table[object], prefix: str
