@@ -48,7 +48,8 @@ FOREIGN_FETCHES: Final[dict[str, str]] = _by_name(
             "only HTTP is read, whole requests at a time",
             "distcc_body distcc_param payload payload_lv rdp_cookie rdp_cookie_cnt rep_ssl_hello_type req.len req.payload "
             "req.payload_lv req.proto_http req.rdp_cookie req.rdp_cookie_cnt req.ssl_alpn req.ssl_ec_ext "
-            "req.ssl_hello_type req.ssl_sni req.ssl_st_ext req.ssl_ver req_len req_proto_http req_rdp_cookie req_rdp_cookie_cnt req_ssl_hello_type "
+            "req.ssl_hello_type req.ssl_sni req.ssl_st_ext req.ssl_ver req_len req_proto_http "
+            "req_rdp_cookie req_rdp_cookie_cnt req_ssl_hello_type "
             "req_ssl_sni req_ssl_ver res.len res.payload res.payload_lv res.ssl_hello_type wait_end",
         ),
         (
