@@ -355,6 +355,7 @@ class Backend:
     disabled: bool
     is_listen: bool
     origin: Origin
+    dispatch: Server | None = None  # where everybody goes whom no cookie binds, in place of an algorithm's choice
     state_file: str = ""  # where the states of its servers are read from at the start; "": nowhere
     has_own_state_file: bool = False  # that file is of this backend alone
     connections: str = ""

@@ -64,6 +64,7 @@ class Backend:
         self.events = events
         self.counters = Counters()
         self.servers: list[Server] = [Server(server, config.name, now) for server in config.servers]
+        self.dispatch: Server | None = None if config.dispatch is None else Server(config.dispatch, config.name, now)
         self.backups: list[Server] = [server for server in self.servers if server.is_backup]
         self.algorithm: Algorithm = order_of(
             config.balance, [server for server in self.servers if not server.is_backup], self.servers
@@ -144,6 +145,9 @@ class Backend:
             outcome = self._take_or_wait(request, last, now)
             if outcome != NO_ROOM:
                 return outcome
+        if self.dispatch is not None:
+            self._take(request, self.dispatch, now)
+            return ASSIGNED
         # With `minconn` a newcomer would find the slot that its own coming has made, before those who wait.
         is_behind = bool(self.fitting) and self.algorithm.waits_in_line and 0 < self.queue.length < self.counters.sessions_cur
         server = None if is_behind else self.algorithm.next(request)

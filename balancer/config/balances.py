@@ -41,6 +41,7 @@ def parse_balance(proxy: ProxyDraft, statement: Statement) -> None:
         avalanche=before.avalanche,
         factor_percent=before.factor_percent,
     )
+    proxy.settings.has_balance = True
     proxy.settings.balance = take(fresh, statement, parenthesis + rest)
 
 

@@ -220,6 +220,7 @@ class Settings:
     retries: int = 3
     redispatch_interval: int = 0
     balance: Balance = field(default_factory=Balance)
+    has_balance: bool = False  # the file names an algorithm
     cookie: CookieRule | None = None
     dynamic_cookie_key: bytes = b""
     server_options: ServerOptions = ServerOptions()
@@ -292,6 +293,7 @@ class ProxyDraft:
     settings: Settings
     binds: list[Bind] = field(default_factory=list)
     servers: list[ServerLine] = field(default_factory=list)
+    dispatch: ServerLine | None = None
     use_backends: list[Reference] = field(default_factory=list)
     exporter_path: bytes = b""
     needs_exporter: bool = False  # by a rule

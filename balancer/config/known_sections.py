@@ -175,7 +175,6 @@ PROXY_GROUPS: Final[tuple[tuple[str, tuple[Group, ...]], ...]] = (
         "B",
         (
             (REFUSED, "write a 'server' line for each", "server-template"),
-            (REFUSED, "use 'server'", "dispatch"),
             (REFUSED, NO_STICK, "stick"),
             (REFUSED, "FastCGI is not supported", "use-fcgi-app"),
             (GONE, f"since HAProxy 1.6; {NO_STICK}: 'cookie NAME insert'", "appsession"),

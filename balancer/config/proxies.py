@@ -21,7 +21,7 @@ from balancer.config.keywords import Keyword, works
 from balancer.config.logformats import LOG_ROWS
 from balancer.config.logs import parse_log
 from balancer.config.rules import RULE_ROWS
-from balancer.config.servers import parse_default_server, parse_server
+from balancer.config.servers import parse_default_server, parse_dispatch, parse_server
 from balancer.config.statement import Statement, integer_of
 
 MODES: Final[dict[str, str]] = {
@@ -175,6 +175,7 @@ PROXY_ROWS: Final[tuple[Keyword[ProxyDraft], ...]] = (
     ),
     works("dynamic-cookie-key", "DLB", "what `cookie ... dynamic` makes the servers' values of, with their addresses", _key),
     works("server", "LB", "`NAME ADDRESS:PORT`, with the options below", parse_server),
+    works("dispatch", "LB", "`ADDRESS:PORT`: who gets what no cookie binds, without `balance`", parse_dispatch),
     works("default-server", "DLB", "options for the servers after it", parse_default_server),
     works("default_backend", "DFL", "the backend for what no rule sends elsewhere", _default_backend),
     works("errorfile", "DFLB", "the whole answer for a status of ours, from a file read at the start", _errorfile),

@@ -9,7 +9,7 @@ from typing import Final
 
 from balancer.config.addresses import parse_address
 from balancer.config.cookies import cookie_value
-from balancer.config.drafts import ProxyDraft, ServerDraft, ServerLine
+from balancer.config.drafts import ProxyDraft, ServerDraft, ServerLine, ServerOptions
 from balancer.config.findings import Refusal
 from balancer.config.kernel import server_source
 from balancer.config.keywords import Keyword, Table, works
@@ -20,6 +20,8 @@ from balancer.config.wire import parse_check_address, port_of
 from balancer.config.words import apply_options
 from balancer.units import UnitError, parse_integer
 
+# How the log names whoever is no server of the list.
+NOBODY: Final = "<NOSRV>"
 WEIGHT_MAX: Final = 256
 OBSERVE_MODES: Final[dict[str, str]] = dict.fromkeys(("none", "layer4", "layer7"), "")
 ON_ERROR_MODES: Final[dict[str, str]] = dict.fromkeys(("fastinter", "fail-check", "sudden-death", "mark-down"), "")
@@ -35,6 +37,16 @@ def parse_server(proxy: ProxyDraft, statement: Statement) -> None:
     draft = ServerDraft(proxy.settings.server_options)
     apply_options(SERVER_TABLE, draft, statement, subject, words[2:])
     check_name("server", name)
+    proxy.servers.append(_line(statement, subject, name, address, draft.options))
+
+
+def parse_dispatch(proxy: ProxyDraft, statement: Statement) -> None:
+    """`dispatch ADDRESS:PORT`: where everybody goes whom no cookie binds. A server without a name, for the log."""
+    statement.count(1, 1, "<addr>:<port>")
+    proxy.dispatch = _line(statement, "'dispatch'", NOBODY, statement.arguments[0], ServerOptions())
+
+
+def _line(statement: Statement, subject: str, name: str, address: str, options: ServerOptions) -> ServerLine:
     try:
         target = parse_address(address, statement.resolves)
     except Refusal as refusal:
@@ -49,9 +61,7 @@ def parse_server(proxy: ProxyDraft, statement: Statement) -> None:
             f"{subject} : expects the address of a server (got '{address}'); the address that the client used is not "
             "supported yet"
         )
-    proxy.servers.append(
-        ServerLine(name, target.host.address, target.port_first, target.host.is_ipv6, draft.options, statement.origin)
-    )
+    return ServerLine(name, target.host.address, target.port_first, target.host.is_ipv6, options, statement.origin)
 
 
 def parse_default_server(proxy: ProxyDraft, statement: Statement) -> None:

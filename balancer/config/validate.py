@@ -5,6 +5,7 @@ proxies are counted from 1 in the order of the files, after the proxy of the sta
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from balancer.config.captures import check_captures
@@ -102,6 +103,8 @@ def _check_proxy(
     if proxy.is_frontend() and not proxy.binds:
         hint = "Please declare it as a backend if this was intended." if proxy.letter == "L" else "Nobody can connect to it."
         report.warning(proxy.origin, f"{proxy.label()} '{proxy.name}' has no 'bind' directive. {hint}")
+    if proxy.dispatch is not None and proxy.settings.has_balance:
+        report.warning(proxy.origin, f"dispatch address of {proxy.label()} '{proxy.name}' will be ignored in balance mode.")
     if proxy.is_backend():
         check_tracking(proxy, proxies, report)
         _check_use_servers(proxy, report)
@@ -290,30 +293,43 @@ def _cookie_value(line: ServerLine, settings: Settings) -> bytes | None:
     return line.options.cookie
 
 
+def _server(process: GlobalDraft, proxy: ProxyDraft, line: ServerLine, number: int) -> Server:
+    settings = proxy.settings
+    return Server(
+        name=line.name,
+        host=line.host,
+        port=line.port,
+        is_ipv6=line.is_ipv6,
+        origin=line.origin,
+        **{
+            **vars(line.options),
+            "number": number,
+            "track": full_name(line.options.track, proxy),
+            "cookie": _cookie_value(line, settings),
+            "source": line.options.source or settings.source,
+            # HAProxy: a minconn above maxconn is the limit, at any load.
+            "maxconn": max(line.options.maxconn, line.options.minconn),
+            "minconn": line.options.minconn if line.options.minconn < line.options.maxconn else 0,
+        },
+        keep_alive=settings.server_probes if settings.probes_servers else None,
+        buffers=_buffers(process.server_send_octets, process.server_receive_octets),
+        resets_at_close=settings.resets_at_close,
+        acknowledges_with_request=settings.acknowledges_with_request,
+    )
+
+
+def _dispatch(process: GlobalDraft, proxy: ProxyDraft) -> Server | None:
+    """Where `dispatch` sends whoever no cookie binds: no server of the list, without cookie and number, and nothing is kept."""
+    line = proxy.dispatch
+    if line is None or proxy.settings.has_balance:
+        return None
+    return replace(_server(process, proxy, line, 0), cookie=None, pool_size_max=0)
+
+
 def _backend(process: GlobalDraft, proxy: ProxyDraft, errors: Mapping[str, ErrorGroup], number: int) -> Backend:
     settings = proxy.settings
     servers = tuple(
-        Server(
-            name=line.name,
-            host=line.host,
-            port=line.port,
-            is_ipv6=line.is_ipv6,
-            origin=line.origin,
-            **{
-                **vars(line.options),
-                "number": number_of_server,
-                "track": full_name(line.options.track, proxy),
-                "cookie": _cookie_value(line, settings),
-                "source": line.options.source or settings.source,
-                # HAProxy: a minconn above maxconn is the limit, at any load.
-                "maxconn": max(line.options.maxconn, line.options.minconn),
-                "minconn": line.options.minconn if line.options.minconn < line.options.maxconn else 0,
-            },
-            keep_alive=settings.server_probes if settings.probes_servers else None,
-            buffers=_buffers(process.server_send_octets, process.server_receive_octets),
-            resets_at_close=settings.resets_at_close,
-            acknowledges_with_request=settings.acknowledges_with_request,
-        )
+        _server(process, proxy, line, number_of_server)
         for line, number_of_server in zip(proxy.servers, _numbers(proxy.servers), strict=True)
     )
     return Backend(
@@ -322,6 +338,7 @@ def _backend(process: GlobalDraft, proxy: ProxyDraft, errors: Mapping[str, Error
         number=number,
         servers=servers,
         balance=settings.balance,
+        dispatch=_dispatch(process, proxy),
         cookie=settings.cookie,
         retries=settings.retries,
         redispatch_interval=settings.redispatch_interval,

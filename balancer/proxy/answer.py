@@ -365,7 +365,7 @@ class Answer:
         """Adds the cookie, and with it `cache-control: private` unless the server itself forbids storing."""
         exchange = self.exchange
         backend = exchange.backend
-        if backend is None or exchange.target is None or exchange.is_local:
+        if backend is None or exchange.target is None or exchange.is_local or exchange.target is backend.dispatch:
             return
         persistence = backend.persistence
         if persistence is None or (exchange.scene is not None and exchange.scene.ignores_cookie):

@@ -258,7 +258,7 @@ class Exchange(Visitor):
         config = self.backend.config
         is_bound = self.bound_to is not None and self.bound_to is self.target
         decision = retry.after_failure(
-            config.redispatch_interval,
+            0 if self.target is self.backend.dispatch else config.redispatch_interval,
             config.retries,
             self.failures,
             is_bound,

@@ -315,7 +315,7 @@ def record_of(exchange: "Exchange", cause: int, phase: Phase, status: int, octet
         record.be = backend.counters.sessions_cur
         if target is not None:
             record.server_name = target.name
-            record.srv = target.served
+            record.srv = 0 if target is backend.dispatch else target.served
         if exchange.cookie_letter != NO_LETTER:
             record.cookie_in = exchange.cookie_letter
             answer = exchange.answer
