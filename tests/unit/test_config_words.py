@@ -56,7 +56,7 @@ TRIES: Final = (
 )
 # What is tried first, where none of these will do or is what an operator would write.
 SAMPLES: Final[dict[str, str]] = {
-    "dispatch": "127.0.0.1:1",
+    "proxy: dispatch": "127.0.0.1:1",
     "global: default-path": "current",
     "global: description": "x",
     "global: h1-case-adjust": "x X",
