@@ -63,6 +63,8 @@ REFUSED: Final[dict[str, str]] = {
     "cache-use": "nothing is cached here",
     "cache-store": "nothing is cached here",
     "lua": "Lua is not supported",
+    "ot-group": "there is no OpenTracing",
+    "silent-drop": "nobody is left waiting: 'reject' closes without a word",
     "do-resolve": "names are resolved at the start",
     "track-sc": "there are no stick tables",
     "sc-": "there are no stick tables",

@@ -202,6 +202,18 @@ def test_every_fetch_converter_and_acl_keyword_of_haproxy_is_known(tmp_path: Pat
     assert not [text for text in said if "unknown" in str(text)]
 
 
+def test_every_action_of_rules_that_haproxy_has_is_known(tmp_path: Path, require_peer: Callable[[str], str]) -> None:
+    rules = [words for words in keywords_of_haproxy(require_peer("haproxy"))["listen"] if words[0].startswith("http-re")]
+    rules += [words for words in keywords_of_haproxy(require_peer("haproxy"))["listen"] if words[0] == "http-after-response"]
+    assert len(rules) > 90
+    # A star stands for what follows the name without a blank.
+    lines = [f" {words[0]} {words[1].replace('*', '(txn.a)' if 'var' in words[1] else '')}" for words in rules]
+    findings = load_text(tmp_path, A + "\n".join([*lines, " http-request nosuch"]) + "\n").findings
+    unknown = [str(finding) for finding in findings if "unset-var(name) (got" in str(finding)]
+    assert len(unknown) == 1, unknown
+    assert "(got 'nosuch')" in unknown[0]
+
+
 def test_a_misspelt_fetch_is_no_word_of_haproxys(tmp_path: Path) -> None:
     for name in ("sc_nothing", "src_conn_curr", "ssl_fc_snj", "sc3_conn_cur"):
         [text] = told(load_text(tmp_path, A + f" http-request set-header X %[{name}]\n"))
