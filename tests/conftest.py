@@ -6,6 +6,7 @@ taken only when PYTHONPATH names it, and the heading of the run says so. Anythin
 """
 
 import os
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -24,6 +25,12 @@ def pytest_configure() -> None:
 def pytest_report_header() -> str:
     """Names the form in the heading of the run."""
     return f"balancer under test: {describe_subject(os.environ)}"
+
+
+# Whoever starts the tests in the background of a shell has SIGINT ignored, and so would every program that they start; one that
+# is handled here is the default there.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
