@@ -269,7 +269,22 @@ CASES: Final[tuple[Case, ...]] = (
     ),
     *(
         Case(f"a condition about nobody: {condition}", f"{RULES} http-request deny if {{ {condition} }}\n")
-        for condition in ("srv_is_up(nobody)", "srv_is_up(web/nobody)", "srv_is_up(nobody/s)", "nbsrv(nobody) 1", "queue(f) 1")
+        for condition in (
+            "srv_is_up()",
+            "srv_is_up(nobody)",
+            "srv_is_up(web/nobody)",
+            "srv_is_up(nobody/s)",
+            "nbsrv(nobody) 1",
+            "queue(f) 1",
+        )
+    ),
+    *(
+        Case(f"a side that the section does not have: {line.split()[-3]}", f"{D}{line}\n")
+        for line in (
+            "frontend f\n bind :18080\n monitor-uri /a\n monitor fail if { nbsrv lt 2 }",
+            "frontend f\n bind :18080\n acl a queue gt 2",
+            "listen l\n bind :18080\nbackend b\n http-request deny if { fe_conn gt 2 }",
+        )
     ),
     Case("a variable without a matching method", RULES + " http-request deny if { var(txn.a) x }\n"),
     Case("a range that ends before it begins", RULES + " http-request deny if { src_port 3:1 }\n"),

@@ -42,23 +42,25 @@ def keep_references(proxy: ProxyDraft, statement: Statement, tests: Iterable[Tes
     """Keeps the names that the tests ask about, with their line."""
     for test in tests:
         fetch = test.sample.fetch
-        if fetch.name in NAMES and fetch.arguments:
-            proxy.asked.append(Reference(fetch.name, fetch.arguments[0], statement.origin))
+        if fetch.name in NAMES:
+            proxy.asked.append(Reference(fetch.name, fetch.arguments[0] if fetch.arguments else "", statement.origin))
 
 
 def check_asked(proxy: ProxyDraft, proxies: Sequence[ProxyDraft], report: Report) -> None:
-    """Refuses names that nobody has, in HAProxy's words; once for each line."""
+    """Refuses names that nobody has, in HAProxy's words, once for each line; without a name the section itself is meant."""
     for reference in dict.fromkeys(proxy.asked):
-        missing = _missing(proxy, reference, proxies)
+        kind = NAMES[reference.keyword]
+        where = f"referenced in arg 1 of ACL keyword '{reference.keyword}' in proxy '{proxy.name}'"
+        if not reference.name and kind != SERVER:
+            if not (proxy.is_frontend() if kind == FRONTEND else proxy.is_backend()):
+                report.alert(reference.origin, f"proxy '{proxy.name}', {where}, has not {kind} capability.")
+            continue
+        missing = _missing(proxy, reference, kind, proxies)
         if missing:
-            report.alert(
-                reference.origin,
-                f"{missing} referenced in arg 1 of ACL keyword '{reference.keyword}' in proxy '{proxy.name}'.",
-            )
+            report.alert(reference.origin, f"{missing} {where}.")
 
 
-def _missing(proxy: ProxyDraft, reference: Reference, proxies: Sequence[ProxyDraft]) -> str:
-    kind = NAMES[reference.keyword]
+def _missing(proxy: ProxyDraft, reference: Reference, kind: str, proxies: Sequence[ProxyDraft]) -> str:
     if kind == FRONTEND:
         return _unknown(kind, reference.name, [each.name for each in proxies if each.is_frontend()])
     backends = {each.name: each for each in proxies if each.is_backend()}
