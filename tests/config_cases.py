@@ -26,6 +26,7 @@ defaults
 NAMED: Final = D.replace("defaults", "defaults base")
 L: Final = "listen web\n    bind 127.0.0.1:18080\n"
 S: Final = "    server s 127.0.0.1:1\n"
+RULES: Final = D + L + S
 
 
 @dataclass(frozen=True)
@@ -215,6 +216,177 @@ CASES: Final[tuple[Case, ...]] = (
     ),
     Case("a backend that is not there", D + L + " default_backend nosuch\n", UNPLACED),
     Case("two servers of one name", D + L + S + S, UNPLACED),
+    # Rules and conditions: HAProxy stops at most mistakes in rules, so each file has one
+    Case(
+        "rules of requests",
+        RULES
+        + ' http-request deny deny_status 429 if { path /x }\n http-request set-header X "%[src] a" unless { method GET }\n'
+        " http-request replace-value X a b\n http-request set-var(txn.a) src\n http-request unset-var(txn.a)\n"
+        " http-request return status 200 content-type text/plain string ok if FALSE\n http-request tarpit if FALSE\n"
+        " http-request redirect location / code 302 if { var(txn.a) -m found }\n http-request set-log-level silent\n",
+    ),
+    Case(
+        "rules of answers",
+        RULES + " http-response set-status 503 reason 'Gone fishing' if { status 500 }\n http-response set-status 404\n"
+        " http-response deny if { res.hdr(X) -m found }\n http-response return status 200\n http-response allow\n"
+        " http-after-response set-header X y\n http-after-response del-header X\n",
+    ),
+    *(
+        Case(f"a rule that is none: {line}", f"{RULES} {line}\n")
+        for line in (
+            *("http-request", "http-request nosuch", "http-request set-header X", "http-request deny if nosuch"),
+            *("http-request deny deny_status 1000 x", "http-request set-var(nosuch.a) src", "http-request return status 99"),
+            *("http-request redirect location", "http-request deny when x", "http-request capture path len x"),
+            *("http-request deny if { path /x", "http-request deny if path /x }", "http-request deny if ! !TRUE"),
+            *("http-response set-status", "http-response set-status x", "http-response set-status 200 reason if TRUE"),
+            *("http-response tarpit", "http-response capture res.hdr(a) len 3", "http-after-response deny"),
+        )
+    ),
+    Case(
+        "conditions",
+        RULES + " acl a path_beg /y\n acl b src 10.0.0.0/8 192.168.0.1\n acl c hdr(host) -i a b\n acl d url_reg ^/x\n"
+        " acl e hdr_cnt(X) gt 3\n acl f path -m end .css\n acl g nbsrv(web) lt 1\n use_backend b if a b !c or d\n"
+        " http-request deny if e || f\n monitor-uri /alive\n monitor fail if g\n force-persist if a\nbackend b\n",
+    ),
+    Case(
+        "conditions that are none",
+        RULES + " acl b src nosuch\n acl c hdr_cnt(X) gt x\n acl d url_reg (\n acl e path -m nosuch x\n"
+        " acl f path -f /nonexistent\n acl or path /\n acl a!b path /\n acl g nosuch x\n",
+    ),
+    Case(
+        "lines that want a condition",
+        RULES + " monitor fail\n monitor fail if nosuch\n monitor-uri\n force-persist\n use-server s\n use_backend\n"
+        " use_backend b if nosuch\n redirect\n redirect location / code 200\n redirect location / if nosuch\nbackend b\n",
+    ),
+    Case(
+        "conditions about what is not there",
+        RULES + " acl a fe_conn(nobody) 3\n monitor fail if { nbsrv(nobody) lt 1 }\n",
+        UNPLACED,
+    ),
+    Case(
+        "conditions about what comes later",
+        RULES + " monitor fail if { nbsrv(b) lt 1 } { srv_is_up(b/t) }\nbackend b\n server t 127.0.0.1:1\n",
+    ),
+    *(
+        Case(f"a condition about nobody: {condition}", f"{RULES} http-request deny if {{ {condition} }}\n")
+        for condition in (
+            "srv_is_up()",
+            "srv_is_up(nobody)",
+            "srv_is_up(web/nobody)",
+            "srv_is_up(nobody/s)",
+            "nbsrv(nobody) 1",
+            "queue(f) 1",
+        )
+    ),
+    *(
+        Case(f"a side that the section does not have: {line.split()[-3]}", f"{D}{line}\n")
+        for line in (
+            "frontend f\n bind :18080\n monitor-uri /a\n monitor fail if { nbsrv lt 2 }",
+            "frontend f\n bind :18080\n acl a queue gt 2",
+            "listen l\n bind :18080\nbackend b\n http-request deny if { fe_conn gt 2 }",
+        )
+    ),
+    Case("a variable without a matching method", RULES + " http-request deny if { var(txn.a) x }\n"),
+    Case("a range that ends before it begins", RULES + " http-request deny if { src_port 3:1 }\n"),
+    Case("a backend of a rule that is not there", RULES + " use_backend nobody if TRUE\n", UNPLACED),
+    Case("rules in a section of defaults without a name", D + " acl a path /x\n http-request deny\n" + L),
+    Case("rules in a section of defaults with one", NAMED + " http-request deny\nfrontend f from base\n bind :18080\n"),
+    Case(
+        "the words that defaults cannot have",
+        D + " use_backend b\n monitor fail if TRUE\n bind :1\n dispatch 127.0.0.1:1\n" + L,
+    ),
+    Case("defaults from defaults from defaults", "defaults a\n mode http\ndefaults b from a\ndefaults c from b\n" + L),
+    # The statistics page and its socket
+    Case(
+        "statistics",
+        D + L + " stats enable\n stats uri /s\n stats realm A\\ B\n stats auth a:b\n stats admin if TRUE\n stats refresh 5s\n"
+        " stats hide-version\n stats show-legends\n stats show-node\n stats show-desc x\n stats scope .\n stats show-modules\n",
+    ),
+    Case(
+        "statistics that are none",
+        D + L + " stats\n stats nosuch\n stats uri\n stats realm\n stats auth\n stats admin\n stats admin if nosuch\n"
+        " stats refresh x\n stats scope\n",
+    ),
+    Case("a rule of the page that is none", D + L + " stats http-request nosuch\n"),
+    Case(
+        "sockets",
+        "global\n stats socket /tmp/x.sock level nosuch\n stats socket /tmp/y.sock mode\n stats socket /tmp/z.sock nosuch\n"
+        " stats maxconn\n stats nosuch\n stats timeout 1s\n" + D + L,
+    ),
+    # Answers of ours
+    Case(
+        "pages",
+        "http-errors a\n errorfile 503 /dev/null\n" + D + L + " errorfiles a 503\n http-error status 503 errorfiles a\n",
+    ),
+    Case(
+        "pages that are none",
+        "http-errors a\n errorfile\n errorfile 503\n errorfile 999 /dev/null\n errorfile 503 /nonexistent\n nosuch\n"
+        "http-errors a\nhttp-errors b!\n" + D + L,
+    ),
+    Case("a group of pages without a name", "http-errors\n errorfile 503 /dev/null\n" + D + L),
+    Case("a group of pages that is not there", D + L + " errorfiles nobody\n", UNPLACED),
+    Case(
+        "answers that are none",
+        D + L + " errorloc 999 /x\n errorloc 503\n errorloc303 x /\n errorfiles\n http-error\n http-error status 999\n"
+        " http-error status 503 string x\n http-error status 503 errorfile /nonexistent\n http-error status 503 hdr A\n",
+    ),
+    # The log
+    Case(
+        "targets of the log",
+        "ring r\n format rfc5424\n maxlen 1200\n size 32764\nglobal\n"
+        " log 127.0.0.1:514 len 200 format rfc5424 sample 1:2 local0\n"
+        " log /dev/log daemon\n log stdout format raw local0 info err\n log ring@r local0\n log-tag x\n log-send-hostname\n"
+        + D
+        + L,
+    ),
+    Case(
+        "targets of the log that are none",
+        "global\n log 127.0.0.1 len x local0\n log 127.0.0.1 len 10 local0\n log 127.0.0.1 format nosuch local0\n"
+        " log 127.0.0.1 sample 1 local0\n log 127.0.0.1 sample 3:2 local0\n log 127.0.0.1 local0 info nosuch\n log-tag\n"
+        + D
+        + L,
+    ),
+    Case("rings that are none", "ring b!\nring r\n nosuch\n size\n size x\n format\n format nosuch\n maxlen x\n" + D + L),
+    Case(
+        "captures that break off",
+        D + L + " capture\n capture request\n capture request header\n capture request header X len\n"
+        " capture response header X foo 3\n"
+        " capture cookie A len\n declare capture\n declare capture request len\n declare capture nosuch len 3\n",
+    ),
+    # Listeners, servers, balance, checks
+    Case(
+        "listeners",
+        D + "frontend f\n bind 127.0.0.1:18080,127.0.0.1:18081 name a maxconn 5 backlog 9\n bind :18082-18084 v4v6\n"
+        " bind unix@/tmp/u.sock mode 600\n bind abns@x\n bind *:18085 interface lo defer-accept tfo\n"
+        " bind :18086 mss 1000 nice 3\n",
+    ),
+    Case(
+        "listeners that are none",
+        D + "frontend f\n bind\n bind :\n bind :18082-18080\n bind :x\n bind :18080 maxconn\n"
+        " bind :18080 name\n bind :18080 nice\n"
+        " bind :18080 mode 999\n bind :18080 user nosuchuser\n bind fd@x\n bind :18080 interface\n",
+    ),
+    Case(
+        "servers that are none",
+        D + L + " server a 127.0.0.1:1 rise 0\n server b 127.0.0.1:1 observe nosuch\n server c 127.0.0.1:1 on-error nosuch\n"
+        " server d 127.0.0.1:1 track\n server e 127.0.0.1:1 id x\n server f 127.0.0.1:1 slowstart\n server g 127.0.0.1:x\n",
+    ),
+    Case("a server that follows nobody", D + L + " server s 127.0.0.1:1 track nobody/s\n", UNPLACED),
+    Case(
+        "balance and hash-type",
+        D + L + " balance random(x)\n balance uri len\n balance uri nosuch\n balance url_param\n balance hdr()\n"
+        " hash-type nosuch\n hash-type map-based nosuch\n hash-type consistent sdbm nosuch\n"
+        " hash-type consistent wt6 avalanche\n",
+    ),
+    Case(
+        "checks that are none",
+        D + L + " option httpchk\n http-check expect\n http-check expect nosuch\n http-check expect status x\n"
+        " http-check expect rstatus (\n http-check send nosuch\n http-check connect port\n http-check nosuch\n",
+    ),
+    Case(
+        "times that are none",
+        D + L + " timeout\n timeout connect\n timeout connect x\n timeout client 1y\n timeout nosuch 1\n timeout queue 5s 6s\n",
+    ),
     Case("an error file that is not there", D + L + " errorfile 503 /nonexistent\n errorfile 999 /dev/null\n errorfile\n"),
 )
 

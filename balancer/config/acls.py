@@ -11,6 +11,7 @@ from typing import Final
 from balancer.config.drafts import ProxyDraft
 from balancer.config.findings import Refusal
 from balancer.config.keywords import Keyword, works
+from balancer.config.references import keep_references, tests_of
 from balancer.config.samples import check_pattern, parse_sample
 from balancer.config.samplewords import FETCHES
 from balancer.config.statement import Statement
@@ -62,6 +63,7 @@ def parse_acl(proxy: ProxyDraft, statement: Statement) -> None:
     except Refusal as refusal:
         raise Refusal(f"{subject} {refusal}") from refusal
     proxy.acls.setdefault(name, []).append(test)
+    keep_references(proxy, statement, (test,))
     if not test.octets and not test.ranges and not test.networks and test.match not in ("found", "bool") and "--" not in words:
         statement.warn(
             f"acl keyword '{words[1]}' : no pattern to match against were provided, so this ACL will never match. If this is "
@@ -83,6 +85,7 @@ def parse_test(words: Sequence[str]) -> Test:
     sample = parse_sample(words[0])
     row = FETCHES[sample.fetch.name]
     match = row.match if row.match and not sample.converters else BY_KIND[sample.kind]
+    is_chosen = sample.kind != "any"
     if match == "meth":
         match = "str"
     rest = list(words[1:])
@@ -99,12 +102,18 @@ def parse_test(words: Sequence[str]) -> Test:
                 raise Refusal("'-M' is not supported : maps are not, write the cases as conditions")
         elif flag == "-m" and rest:
             match = _match(rest.pop(0))
+            is_chosen = True
         elif flag == "-f" and rest:
             patterns += _patterns_of(rest.pop(0))
         elif flag == "-u" and rest:
             rest.pop(0)
         else:
             raise Refusal(f"'{flag}' is not a valid ACL option. Please use '--' before any pattern beginning with a '-'.")
+    if not is_chosen:
+        name = sample.fetch.name
+        raise Refusal(
+            f"matching method must be specified first (using '-m') when using a sample fetch of this type ('{name}')."
+        )
     return _test(sample, match, ignores_case, patterns + rest)
 
 
@@ -167,7 +176,10 @@ def _ranges(patterns: list[str]) -> tuple[tuple[int, int], ...]:
             low, _, high = word.partition(":")
             if (not low.lstrip("-").isdigit() and low) or (high and not high.lstrip("-").isdigit()):
                 raise Refusal(f"'{word}' is not a valid number range.")
-            found.append((int(low) if low else -NUMBER_MAX, int(high) if high else NUMBER_MAX))
+            first, last = int(low) if low else -NUMBER_MAX, int(high) if high else NUMBER_MAX
+            if first > last:
+                raise Refusal(f"'{word}' is not a valid number range.")
+            found.append((first, last))
             continue
         number = _number(word)
         found.append(
@@ -202,7 +214,9 @@ def parse_condition(proxy: ProxyDraft, statement: Statement, words: Sequence[str
             f"a '{statement.keyword}' rule" if statement.keyword.startswith("stats ") else f"an '{statement.keyword}' condition"
         )
         raise Refusal(f"error detected while parsing {what} : {refusal}") from refusal
-    return Condition(alternatives, words[0] == "unless")
+    condition = Condition(alternatives, words[0] == "unless")
+    keep_references(proxy, statement, tests_of(condition))
+    return condition
 
 
 def _alternatives(proxy: ProxyDraft, words: list[str]) -> tuple[tuple[Term, ...], ...]:
@@ -239,14 +253,12 @@ def _alternatives(proxy: ProxyDraft, words: list[str]) -> tuple[tuple[Term, ...]
 
 def fetches_of(condition: Condition | None) -> set[str]:
     """The names of the fetches that a condition asks."""
-    alternatives = condition.alternatives if condition is not None else ()
-    return {test.sample.fetch.name for terms in alternatives for term in terms for test in term.tests}
+    return {test.sample.fetch.name for test in tests_of(condition)} if condition is not None else set()
 
 
 def sides_of(condition: Condition | None) -> set[str]:
     """The sides on which the samples of a condition can be asked."""
-    alternatives = condition.alternatives if condition is not None else ()
-    return {test.sample.side for terms in alternatives for term in terms for test in term.tests}
+    return {test.sample.side for test in tests_of(condition)} if condition is not None else set()
 
 
 ACL_ROWS: Final[tuple[Keyword[ProxyDraft], ...]] = (

@@ -136,7 +136,7 @@ class ServerLine:
 
 @dataclass(frozen=True)
 class Reference:
-    """A backend that is named before it may have been declared."""
+    """A section or a server that is named before it may have been declared."""
 
     keyword: str
     name: str
@@ -307,6 +307,7 @@ class ProxyDraft:
     persist_rules: list[Rule] = field(default_factory=list)
     monitor_rules: list[Rule] = field(default_factory=list)
     use_servers: list[Reference] = field(default_factory=list)
+    asked: list[Reference] = field(default_factory=list)  # sections and servers in conditions, by fetch
     own_format: str = ""  # the words of the format that this section itself names
     request_slots: list[CaptureSlot] = field(default_factory=list)
     response_slots: list[CaptureSlot] = field(default_factory=list)

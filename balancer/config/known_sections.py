@@ -10,7 +10,7 @@ from typing import Any, Final
 from balancer.config.keywords import GONE, NO_EFFECT, REFUSED, Keyword
 from balancer.config.known import NO_PROXY_PROTOCOL, NO_TLS_HERE, ONE_THREAD, Group, rows
 
-NO_RULES: Final = "requests and answers are not changed by rules"
+NO_RULES: Final = "rules are for whole requests and answers: 'http-request reject', 'http-request deny', 'http-response deny'"
 NO_HEALTH: Final = "servers are checked by TCP or HTTP: 'option httpchk'"
 NO_SCRIPTS: Final = "Lua is not supported"
 NO_STICK: Final = "the persistence cookie keeps sessions on their servers"

@@ -53,6 +53,8 @@ ACTIONS: Final[dict[str, tuple[str, str]]] = {
     "capture": ("qsa", "capture"),
     "strict-mode": ("qsa", "switch"),
 }
+# RFC 9112 4: HTAB, SP, what is to be seen, and octets beyond ASCII.
+REASON_CHARS: Final = frozenset((0x09, *range(0x20, 0x7F), *range(0x80, 0x100)))
 # The words that a shape of one choice may have.
 CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "level": ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug", "silent"),
@@ -166,6 +168,9 @@ def _plain_rule(proxy: ProxyDraft, statement: Statement, action: str, shape: str
         if len(rest) < 2 or rest[1] not in ("str", "beg", "end", "sub", "reg"):
             raise Refusal("'del-header' : '-m' expects one of str, beg, end, sub, reg")
         flags, rest = (rest[1],), rest[2:]
+    reason = b""
+    if action == "set-status" and rest[:1] == ["reason"] and rest[1:2] not in ([], [""], ["if"], ["unless"]):
+        reason, rest = _reason(rest[1]), rest[2:]
     condition = parse_condition(proxy, statement, rest)
     if "name" in taken and (not flags or flags == ("str",)):
         check_field(statement, action, taken["name"])
@@ -181,6 +186,7 @@ def _plain_rule(proxy: ProxyDraft, statement: Statement, action: str, shape: str
         value=parse_text(taken["text"]) if "text" in taken else (),
         sample=parse_sample(taken["sample"]) if "sample" in taken else None,
         status=_status(taken["status"]) if "status" in taken else 0,
+        octets=reason,
         flags=flags,
     )
 
@@ -199,6 +205,14 @@ def _status(word: str) -> int:
     if not word.isdigit() or not 100 <= int(word) <= 999:
         raise Refusal(f"'set-status' expects a status code from 100 to 999 (got '{word}')")
     return int(word)
+
+
+def _reason(word: str) -> bytes:
+    """What stands behind the status: octets that a line may hold, or else it would make two of it."""
+    octets = word.encode("utf-8", "surrogateescape")
+    if not REASON_CHARS.issuperset(octets):
+        raise Refusal(f"'set-status' : 'reason' expects a text without controls (got '{word}')")
+    return octets
 
 
 def check_field(statement: Statement, action: str, name: str) -> None:

@@ -17,6 +17,7 @@ from balancer.config.httperrors import ErrorGroup, check_imports, own_pages
 from balancer.config.keywords import nearest, suggestion
 from balancer.config.logs import check_rings, finished
 from balancer.config.logwords import log_words
+from balancer.config.references import check_asked
 from balancer.config.statefiles import state_file
 from balancer.config.statspage import check_page
 from balancer.config.tracking import check_tracking, full_name, remark_on_checks
@@ -92,6 +93,7 @@ def _check_proxy(
         )
     if proxy.is_frontend():
         _check_references(proxy, proxies, report)
+    check_asked(proxy, proxies, report)
     check_imports(proxy, errors, report)
     for errorfile in own_pages(settings, errors).values():
         if len(errorfile.octets) > process.bufsize:

@@ -6,13 +6,15 @@ not supported is passed over together with its values, so that a value is never 
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from balancer.config.findings import Refusal
 from balancer.config.keywords import NO_EFFECT, REFUSED, Keyword, Table, nearest, suggestion
 from balancer.config.statement import Statement
 
 Draft = TypeVar("Draft")
+# Words without effect that HAProxy takes without their value.
+MAY_BE_BARE: Final = ("init-addr", "resolve-opts")
 
 
 def apply_options(
@@ -45,6 +47,9 @@ def _apply(row: Keyword[Draft], draft: Draft, statement: Statement, subject: str
         )
         return
     if row.fate == NO_EFFECT:
+        if len(statement.arguments) < row.value_count and row.words not in MAY_BE_BARE:
+            statement.report.alert(statement.origin, f"{subject} : '{row.words}' : missing value.")
+            return
         statement.warn(f"{subject} : '{row.words}' is known to HAProxy and has no effect here{_tail(row)}")
         return
     assert row.apply is not None

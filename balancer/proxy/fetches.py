@@ -242,8 +242,14 @@ def _bearer(scene: Scene, arguments: Arguments) -> list[Value]:
 
 def _backend(scene: Scene, arguments: Arguments) -> Backend | None:
     if not arguments:
-        return scene.exchange.backend
+        return _own_backend(scene)
     return scene.exchange.services.farm.backend_by_name.get(arguments[0])
+
+
+def _own_backend(scene: Scene) -> Backend | None:
+    """The request's; before one is chosen that of the `listen` section whose rules ask. Other frontends may not ask."""
+    exchange = scene.exchange
+    return exchange.backend or exchange.services.farm.backend_by_name.get(exchange.route.frontend.name)
 
 
 def _home(scene: Scene) -> Backend | Frontend:
@@ -262,7 +268,7 @@ def _frontend(scene: Scene, arguments: Arguments) -> Frontend | None:
 
 def _server(scene: Scene, arguments: Arguments) -> Server | None:
     name, slash, server = arguments[0].partition("/")
-    backend = scene.exchange.services.farm.backend_by_name.get(name) if slash else scene.exchange.backend
+    backend = scene.exchange.services.farm.backend_by_name.get(name) if slash else _own_backend(scene)
     return None if backend is None else backend.find_server(server if slash else name)
 
 

@@ -127,7 +127,7 @@ def settled_answer(exchange: "Exchange", head: ResponseHead, now: float) -> Resp
     if (status in NO_BODY_STATUSES) != is_bodiless or status < 200 or head.status < 200:
         # Another body would follow than the one that is coming; and what has switched protocols is never kept for HTTP.
         status = head.status
-    reason = head.reason if status == head.status else reason_of(status)
+    reason = scene.reason if scene.reason and status == scene.status else head.reason
     data = b"HTTP/1.%d %d %s\r\n%s\r\n" % (head.minor, status, reason, scene.answer().lines())
     changed = ResponseHead(data, 0, len(data), exchange.services.limits.field_count_max + 100, head.own_cookie, head.preserve)
     framing = (head.content_length, head.is_chunked, head.upgrade, head.minor)
@@ -205,6 +205,7 @@ def _apply(scene: Scene, view: View, rule: Rule) -> None:
             scene.set_variable(rule.name, raw_text(scene, rule.value) if action == "set-var-fmt" else None)
     elif action == "set-status":
         scene.status = rule.status
+        scene.reason = rule.octets or reason_of(rule.status)
     elif action == "set-log-level":
         scene.is_silent = rule.name == "silent"
         scene.severity = -1 if scene.is_silent else LEVELS.index(rule.name)
@@ -438,7 +439,7 @@ def after_page(exchange: "Exchange", page: ErrorPage, sides: list[tuple[Rule, ..
     status = scene.status
     if page.body and status in NO_BODY_STATUSES:
         status = page.status  # its body would be taken for the next answer
-    made = local_page(status, fields, page.body, head.reason if status == page.status else reason_of(status))
+    made = local_page(status, fields, page.body, scene.reason if scene.reason and status == scene.status else head.reason)
     made.always_closes = page.always_closes
     return made
 

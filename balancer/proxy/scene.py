@@ -24,6 +24,7 @@ class Scene:
         self.exchange = exchange
         self.response: ResponseHead | None = None
         self.status: int = 0
+        self.reason: bytes = b""  # of `set-status`; empty: the answer's own
         self.reply_status: int = 0  # of an answer of ours
         self.is_silent: bool = False  # `set-log-level silent`
         self.severity: int = -1  # another level by `set-log-level`; -1: the usual one
@@ -74,6 +75,7 @@ class Scene:
         """The answer's head has come."""
         self.response = head
         self.status = head.status
+        self.reason = b""
         self._answer = None
 
     def is_request_changed(self) -> bool:
@@ -85,7 +87,7 @@ class Scene:
         """Whether a rule has changed the answer's head."""
         view = self._answer
         head = self.response
-        return head is not None and (self.status != head.status or (view is not None and view.is_changed))
+        return head is not None and (self.reason != b"" or (view is not None and view.is_changed))
 
     def scope(self, name: str) -> dict[str, Value]:
         """The variables among which that name is."""

@@ -77,7 +77,8 @@ class Services:
 
     def is_anew(self, name: str, before: int) -> bool:
         """Whether another process than `before` serves."""
-        return self.is_serving(name) and self.pid(name) != before
+        # Asked in this order: the port may still be the old one's.
+        return self.pid(name) not in (0, before) and is_serving(self.ports[name])
 
 
 def make_home(folder: Path) -> Path:

@@ -21,6 +21,7 @@ from pathlib import Path
 from urllib.request import HTTPCookieProcessor, build_opener, urlopen
 
 import pytest
+from running import free_port, is_serving
 
 EDGE_S = 15.0
 
@@ -76,18 +77,6 @@ class Browser:
         return self
 
     click = load
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def is_open(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def is_running(process_id: int) -> bool:
@@ -168,13 +157,13 @@ def test_signal_stops_balancer_and_images_with_status_0(stage: Stage, number: si
     text = read_until(run, "Ctrl-C")
     assert f"http://127.0.0.1:{stage.site}/seaside/examples/counter" in text
     assert "-b SEASIDE=app1inst3 " in text
-    assert all(is_open(port) for port in stage.images)
+    assert all(is_serving(port) for port in stage.images)
     run.send_signal(number)
     rest, _ = run.communicate(timeout=EDGE_S)
     assert run.returncode == 0
     assert rest.decode().endswith("The balancer and all images are stopped.\n") and b"Traceback" not in rest
     assert not is_running(balancer_of(text))
-    assert not any(is_open(port) for port in [stage.site, *stage.images])
+    assert not any(is_serving(port) for port in [stage.site, *stage.images])
     assert not stage.control.exists()
 
 
@@ -201,7 +190,7 @@ def test_balancer_that_dies_ends_the_demonstration_with_status_1(stage: Stage) -
         "[ALERT] cannot go on",
         "The balancer ended with status 3; its last words are above. All images are stopped.",
     ]
-    assert not any(is_open(port) for port in stage.images)
+    assert not any(is_serving(port) for port in stage.images)
 
 
 def test_balancer_that_is_killed_is_told_by_the_name_of_the_signal(stage: Stage) -> None:
@@ -238,7 +227,7 @@ def test_taken_ports_are_all_told_with_the_command_that_names_the_holder(stage: 
     assert f"Cannot listen on 127.0.0.1:{stage.images[1]} (image app2): Address already in use." in text
     assert f"Cannot listen on 127.0.0.1:{stage.site} (the balancer): Address already in use." in text
     assert f"ss -ltnp 'sport = :{stage.site}'" in text
-    assert "\nready" not in text and not is_open(stage.images[0])
+    assert "\nready" not in text and not is_serving(stage.images[0])
 
 
 def test_fault_is_told_to_the_image_and_said_in_the_log(stage: Stage) -> None:
@@ -246,7 +235,7 @@ def test_fault_is_told_to_the_image_and_said_in_the_log(stage: Stage) -> None:
     read_until(run, "Ctrl-C")
     assert stage.tell("die", "app2").stdout == "app2 down\n"
     read_until(run, "app2 is down.")
-    assert not is_open(stage.images[1])
+    assert not is_serving(stage.images[1])
     assert stage.tell("start", "app2").stdout == "app2 up\n"
     read_until(run, "app2 is up.")
     refused = stage.tell("die", "app9")

@@ -119,6 +119,16 @@ listen alive
     bind 127.0.0.1:{{alive}}
     monitor-uri /alive
     server s 127.0.0.1:{port}
+listen failing
+    bind 127.0.0.1:{{failing}}
+    monitor-uri /alive
+    monitor fail if {{{{ nbsrv lt 2 }}}}
+    server s 127.0.0.1:{port}
+listen standing
+    bind 127.0.0.1:{{standing}}
+    monitor-uri /alive
+    monitor fail if {{{{ nbsrv lt 1 }}}} || !{{{{ srv_is_up(s) }}}}
+    server s 127.0.0.1:{port}
 listen located
     bind 127.0.0.1:{{located}}
     errorloc 503 http://elsewhere/sorry
@@ -151,7 +161,7 @@ listen forced
 """
 SECTIONS: Final = [
     "forwarded", "yielding", "exempt", "outer", "closing", "server_closing", "pretending", "never", "safe", "aggressive",
-    "always", "alive", "located", "located303", "quiet", "separate", "spare", "forced",
+    "always", "alive", "failing", "standing", "located", "located303", "quiet", "separate", "spare", "forced",
 ]  # fmt: skip
 
 
@@ -186,6 +196,8 @@ TALKS: Final = [
     Talk("always: first requests", "always", ((get(),), (get(),), (get(), get()))),
     Talk("monitor-uri", "alive", ((get("/alive"), get("/")),)),
     Talk("monitor-uri with a query is another path", "alive", ((get("/alive?x"),),)),
+    Talk("monitor fail counts the section's own servers", "failing", ((get("/alive"), get("/")),)),
+    Talk("monitor fail asks the section's own server", "standing", ((get("/alive"), get("/")),)),
     Talk("errorloc", "located", ((get(),),)),
     Talk("errorloc303", "located303", ((get(),),)),
     Talk("dontlog-normal", "quiet", ((get(), get("/fault"), get("/")),)),

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import websockets
 from program import Balancer, SyslogReceiver, ask
-from running import free_port, wait_until
+from running import free_port, is_serving, wait_until
 from sides import Line, parse_line
 from websockets.asyncio.server import ServerConnection, serve
 
@@ -66,13 +66,8 @@ def balancer(
         )
         running = Balancer(text, tmp_path, port=0)
         with running:
-            wait_until(lambda: _listens(port), "the balancer listens", tells=running.said)
+            wait_until(lambda: is_serving(port), "the balancer listens", tells=running.said)
             yield running, port, log
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _waiting(control: Path) -> int:

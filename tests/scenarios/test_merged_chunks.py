@@ -11,7 +11,7 @@ import pytest
 from fakes import World
 from program import Balancer
 from records import backend_record, images
-from running import free_port, wait_until
+from running import free_port, is_serving, wait_until
 
 from balancer.proxy.deadlines import GRAIN_S
 from balancer.proxy.outlet import ClientOutlet
@@ -105,7 +105,7 @@ def test_every_event_of_a_stream_arrives_once_and_in_order(tmp_path: Path, optio
             f"listen s\n bind 127.0.0.1:{port}\n {option}\n server s1 127.0.0.1:{listening.getsockname()[1]}\n"
         )
         with Balancer(text, tmp_path, port=0) as running:
-            wait_until(lambda: listens(port), "the balancer listens", tells=running.said)
+            wait_until(lambda: is_serving(port), "the balancer listens", tells=running.said)
             with socket.create_connection(("127.0.0.1", port), 9) as client:
                 client.sendall(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
                 with client.makefile("rb") as answer:
@@ -118,9 +118,3 @@ def test_every_event_of_a_stream_arrives_once_and_in_order(tmp_path: Path, optio
         body = rest[size + 2 :]
     assert events == b"".join(b"%08d" % number for number in range(EVENTS))
     assert body == b"0\r\n\r\n"
-
-
-def listens(port: int) -> bool:
-    """Whether somebody accepts there."""
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0

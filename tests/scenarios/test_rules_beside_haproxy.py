@@ -92,6 +92,11 @@ frontend f
  http-response del-header Server
  http-response deny if { res.hdr(x-deny) -m found }
  http-response set-status 418 if { res.hdr(x-teapot) -m found }
+ http-response set-status 503 reason "Gone fishing" if { var(txn.a) -m str gone }
+ http-response set-status 200 reason Fine if { var(txn.a) -m str fine }
+ http-response set-status 200 if { var(txn.a) -m str usual }
+ http-response set-status 404 reason First if { var(txn.a) -m str twice }
+ http-response set-status 299 if { var(txn.a) -m str twice }
  http-response add-header X-V %[var(txn.a)]
  http-response set-header X-Rlf "%b|%s|%ST|%HM|%rc|%ts|%si|%{+X}si|%tsc"
  use_backend b2 if { path_beg /b2 } or { hdr(x-be) two }
@@ -136,8 +141,10 @@ frontend g from shared
  http-after-response set-header X-Status %[status]
  http-after-response del-header Cache-Control if { status 403 }
  http-after-response set-status 418 if { status 429 }
+ http-after-response set-status 401 reason "Odd one" if { status 410 }
  http-after-response replace-header X-Orig (.)b(.) \2-\1
  http-request deny if { path /after }
+ http-request deny deny_status 410 if { path /odd }
  http-request return status 200 content-type text/plain string back if { path /back }
  redirect location /legacy if { path_beg /stats/r } or { path /moved }
  use_backend forced if { path_beg /forced }
@@ -158,7 +165,8 @@ backend forced from base
 DENIED: Final = (401, 404, 405, 407, 410, 413, 421, 422, 425, 429, 500, 502, 503, 504)
 PATHS: Final = (
     "/x /y /tar /ret /lf?a=b /ret503 /lfret /old/a?b=c /pre/a?x=y /sch?a /setpath?q=1 /setq?b /setq /seturi /setm /rp/a/b?c "
-    "/ru/x?y /reg12 /a/d1/b /xsubxx /foo.php /neg.php /legacy /b2/x /b2/u /dyn/b2 /dyn/nosuch /bdeny /p?q=1&q=2 / /%41?a=%20"
+    "/ru/x?y /gone /fine /usual /twice "
+    "/reg12 /a/d1/b /xsubxx /foo.php /neg.php /legacy /b2/x /b2/u /dyn/b2 /dyn/nosuch /bdeny /p?q=1&q=2 / /%41?a=%20"
 ).split()
 FIELDS: Final = (
     "X-In: AbC",
@@ -195,7 +203,7 @@ CASES: Final[tuple[bytes, ...]] = (
     b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc",
 )
 MORE_CASES: Final[tuple[bytes, ...]] = (
-    *[_get(path) for path in "/ /shared /shared-deny /level /silent /mon /after /back /moved /gone /empty".split()],
+    *[_get(path) for path in "/ /shared /shared-deny /odd /level /silent /mon /after /back /moved /gone /empty".split()],
     _get("/empty", "X-To: /there"),
     _get("/stats", "X-No: 1"),
     _get("/?v=a%0d%0ab"),
@@ -244,7 +252,7 @@ class EchoServer:
                 inbox.read(length)
                 body = b"\n".join([line.strip(), *sorted(fields)])
                 extra = b"".join(b"%s: 1\r\n" % name for name in (b"x-deny", b"x-teapot") if name + b": 1" in fields)
-                head = b"HTTP/1.1 200 OK\r\nServer: x\r\nX-Orig: abc\r\n%sContent-Length: %d\r\n\r\n" % (extra, len(body))
+                head = b"HTTP/1.1 200 Own\r\nServer: x\r\nX-Orig: abc\r\n%sContent-Length: %d\r\n\r\n" % (extra, len(body))
                 client.sendall(head if line.startswith(b"HEAD") else head + body)
 
 

@@ -327,6 +327,12 @@ def test_a_line_of_global_that_is_refused_says_why(tmp_path: Path, line: str, te
         (".if defined(X)\n", "non-terminated '.if' block."),
         ("global x\n", "'global' cannot handle unexpected argument 'x'"),
         ("userlist u\n user a\n", "section 'userlist' is known to HAProxy and not supported yet"),
+        (DEFAULTS + "listen l\n bind :1 nice\n", "'bind :1' in section 'listen' : 'nice' : missing value."),
+        (DEFAULTS + "backend b\n server s 127.0.0.1:1 resolve-net\n", "'server b/s' : 'resolve-net' : missing value."),
+        (
+            DEFAULTS + 'backend b\n http-response set-status 200 reason "a\\nb"\n',
+            "'set-status' : 'reason' expects a text without controls",
+        ),
         ("ring\n", "missing ring name."),
         ("ring r/x\n", "character '/' is not permitted in 'ring' name 'r/x'"),
         ("ring r s\n", "'ring' cannot handle unexpected argument 's'"),
