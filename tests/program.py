@@ -2,7 +2,7 @@
 
 `Balancer` is one running process; it counts as started when it has answered a request, which is after its signal handlers are
 set. `SyslogReceiver` keeps the datagrams of `log 127.0.0.1:PORT`. `HeldServer` keeps a request waiting until the test says so.
-Ports are given by the system. Whatever is left running ends with the test.
+Whatever is left running ends with the test.
 """
 
 import os

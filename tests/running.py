@@ -1,9 +1,10 @@
-"""Programs that a scenario starts: each on ports that the system gives, each ended with the scenario.
+"""Programs that a scenario starts: each on free ports of its own, each ended with the scenario.
 
 Nothing here sleeps for a fixed time: `wait_until` asks again and again until what is awaited is there, and fails by name.
 """
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -26,18 +27,53 @@ LISTEN: Final = "0A"
 REACHED_LOCALLY: Final = (f"{int.from_bytes(socket.inet_aton('127.0.0.1'), sys.byteorder):08X}", "0" * 8, "0" * 32)
 
 
-_GIVEN: Final[set[int]] = set()
+# The ports that outgoing connections get (ip(7)); those that a test may listen on; how many a process takes at once.
+EPHEMERAL: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
+PORTS: Final = range(10240, 65536)
+BLOCK: Final = 64
+
+
+def _own_ports() -> Iterator[int]:
+    """Ports of this process alone, without end: each once, then from the beginning.
+
+    A port that the system chooses is free in that moment only: it comes from the range of outgoing connections, and any of them
+    may have it before the program that it was meant for listens there. These come from outside of that range, and from blocks
+    that a process holds by the abstract name of a UNIX socket, for as long as it runs.
+    """
+    low, high = (int(word) for word in EPHEMERAL.read_text().split())
+    blocks = [block for block in range(PORTS.start, PORTS.stop, BLOCK) if block > high or block + BLOCK <= low]
+    random.shuffle(blocks)
+    holders: list[socket.socket] = []
+    own: list[int] = []
+    for block in blocks:
+        holder = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            holder.bind(f"\0balancer-tests-ports-{block}")
+        except OSError:
+            holder.close()
+            continue
+        holders.append(holder)
+        ports = range(block, min(block + BLOCK, PORTS.stop))
+        own.extend(ports)
+        yield from ports
+    assert own, f"no ports outside of {low} to {high}, those of outgoing connections, that no other test holds"
+    while True:
+        yield from own
+
+
+_PORTS: Final = _own_ports()
 
 
 def free_port() -> int:
-    """A port on 127.0.0.1 that nobody listens on now; never one that it has given before, which may not be bound yet."""
-    while True:
+    """A port on 127.0.0.1 that nobody has, as the system says, and that nobody else gets before it is listened on."""
+    for port in _PORTS:
         with closing(socket.socket()) as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port not in _GIVEN:
-            _GIVEN.add(port)
-            return port
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+    raise AssertionError("there is always a next one")
 
 
 def is_serving(port: int) -> bool:

@@ -70,7 +70,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path, require_peer: Callable[
     with running([*words, "-db", "-f", str(path)], tmp_path / "out") as program:
         program.wait_for_port(port)
         made = Site(str(tmp_path / "s"), port)
-        wait_until(lambda: made.server("two")["status"] == "UP", "a first check of both servers", tells=program.text)
+        wait_until(lambda: made.server("two")["check_status"] == "L4OK", "a first check of both servers", tells=program.text)
         yield made
 
 

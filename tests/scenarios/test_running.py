@@ -24,8 +24,8 @@ def test_who_looks_for_a_listener_does_not_connect_to_it(family: socket.AddressF
 
 
 def test_a_listener_that_127_0_0_1_does_not_reach_is_none() -> None:
+    port = free_port()
     with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))  # not listening: nobody else can listen there either
-        port: int = held.getsockname()[1]
+        held.bind(("127.0.0.1", port))  # not listening: nobody else can listen there either
         with socket.create_server(("127.0.0.2", port)):
             assert not is_serving(port)

@@ -89,7 +89,7 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
     config, lab, images = laid_out(tmp_path, "10s")
     with Balancer(config, tmp_path, port=lab.metrics) as balancer, images:
         wait_until(lambda: lab.row("gone")["status"] == "DOWN", "the check of a server that is not there")
-        wait_until(lambda: lab.row("app1")["status"] == "UP", "the check of a server that is there")
+        wait_until(lambda: lab.row("app1")["check_status"] == "L4OK", "the check of a server that is there")
         yield lab
         assert balancer.process.poll() is None, balancer
 
@@ -290,7 +290,7 @@ def test_haproxy_says_the_same(tmp_path: Path, require_peer: Callable[[str], str
             program.wait_for_port(theirs.port)
             for lab in (ours, theirs):
                 wait_until(lambda lab=lab: lab.row("gone")["status"] == "DOWN", "a failed check")  # type: ignore[misc]
-                wait_until(lambda lab=lab: lab.row("app1")["status"] == "UP", "a passed check")  # type: ignore[misc]
+                wait_until(lambda lab=lab: lab.row("app1")["check_status"] == "L4OK", "a passed check")  # type: ignore[misc]
             for text in ALIKE:
                 own, haproxys = ours.say(text), theirs.say(text)
                 assert comparable(own) == comparable(haproxys), text

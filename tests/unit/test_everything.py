@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 import subject
-from everything import PARTS, Tally
+from everything import AGAIN, PARTS, Tally
 from peers import PEERS, WANTS, require_peer
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -20,6 +20,23 @@ REPORT: Final = """<testsuites><testsuite>
 <testcase name="f"><skipped type="pytest.xfail" message="late"/></testcase>
 </testsuite></testsuites>"""
 
+# One that fails once, one that passes, and more that fail than may be tried again.
+TRIED_AGAIN: Final = """
+from pathlib import Path
+import pytest
+def test_once():
+    try:
+        Path("seen").touch(exist_ok=False)
+    except FileExistsError:
+        return
+    raise AssertionError("the first time")
+@pytest.mark.parametrize("number", range(6))
+def test_never(number):
+    assert False
+def test_at_once():
+    pass
+"""
+
 
 def test_the_closing_line_adds_up_all_runs_and_an_error_is_a_failure(tmp_path: Path) -> None:
     report = tmp_path / "report.xml"
@@ -29,6 +46,21 @@ def test_the_closing_line_adds_up_all_runs_and_an_error_is_a_failure(tmp_path: P
     tally.add(report)
     assert tally.closing_line() == "4 passed, 4 failed, 4 skipped"
     assert tally.reasons == {"needs wrk": 2, "a known fault, expected to fail: late": 2}
+
+
+def test_what_passes_only_when_tried_again_is_told_and_what_fails_twice_has_failed(tmp_path: Path) -> None:
+    tests = tmp_path / "test_twice.py"
+    tests.write_text(TRIED_AGAIN)
+    report = tmp_path / "report.xml"
+    words = ["-q", "-c", "/dev/null", "--rootdir", str(tmp_path), f"--junitxml={report}", *AGAIN, str(tests)]
+    command = [sys.executable, "-P", "-m", "pytest", *words]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == pytest.ExitCode.TESTS_FAILED, ran.stdout + ran.stderr
+    assert "the first time" in ran.stdout
+    tally = Tally()
+    tally.add(report)
+    assert tally.closing_line() == "2 passed, 6 failed, 0 skipped"
+    assert tally.unstable == ["test_twice::test_once"]
 
 
 def test_unit_tests_run_on_both_forms_and_scenarios_too() -> None:
