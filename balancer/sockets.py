@@ -12,21 +12,16 @@ import os
 import re
 import socket
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from balancer import model
-from balancer.backend.outgoing import NO_LINGER, bound_buffers, keep_alive
-
-# The kernel's own bound is net.core.somaxconn; more is cut by it.
-BACKLOG_MAX: Final = 65535
+from balancer.proxy.kernel import BACKLOG_MAX, backlog_of, fits, prepare, settle_acknowledgement
 
 STATS_BACKLOG: Final = 128
 STATS_MODE_DEFAULT: Final = 0o600
 
-# Connections that may have sent octets before their handshake is done (`tfo`).
-FAST_OPEN_QUEUE: Final = 256
 # What a UNIX socket's own name ends with until it is renamed.
 TEMPORARY: Final = re.compile(r"\.\d+\.tmp$")
 # sun_path of a UNIX socket address, without its closing zero (unix(7)).
@@ -51,31 +46,40 @@ class BindError(Exception):
 
 
 def open_listeners(
-    frontends: Iterable[model.Frontend], maxconn: int, is_successor: bool, taken: Iterable[socket.socket] = ()
+    frontends: Iterable[model.Frontend],
+    maxconn: int,
+    is_successor: bool,
+    taken: Iterable[socket.socket] = (),
+    complain: Callable[[str], None] = lambda text: None,
 ) -> list[Listener]:
-    """Binds every address of every enabled frontend and listens on it; what was `taken` over is used as it is.
+    """Binds every address of every enabled frontend and listens on it, or on what was `taken` over and fits.
 
-    A successor may share a port with those it takes over from. What was taken and has no use here is closed. Raises BindError
-    with one text per address that was refused; no socket stays open then.
+    A successor may share a port with those it takes over from. What was taken and has no use here is closed. `complain` is
+    told what the kernel does not grant. Raises BindError with one text per address that was refused; no socket stays open then.
     """
-    inherited = {_address(each): each for each in taken}
+    estate = _by_address(taken)
     listeners: list[Listener] = []
+    new: set[socket.socket] = set()
     errors: list[str] = []
     for frontend in frontends:
         if frontend.disabled:
             continue
         for bind in frontend.binds:
             try:
-                own = inherited.pop(_wanted(bind), None)
-                listeners.append(Listener(frontend, bind, own or _open(bind, is_successor)))
+                own = _inherit(estate, bind)
+                if own is None:
+                    own = _open(bind, is_successor)
+                    if bind.descriptor == -1:
+                        new.add(own)
+                listeners.append(Listener(frontend, bind, own))
             except OSError as error:
                 errors.append(_bind_text(frontend, bind, "bind", error))
-    for unused in inherited.values():
-        unused.close()
+    for unused in estate.values():
+        for each in unused:
+            each.close()
     for listener in [] if errors else listeners:
         try:
-            _prepare(listener)
-            listener.socket.listen(backlog_of(listener.bind, listener.frontend, maxconn))
+            _listen(listener, maxconn, listener.socket in new, complain)
         except OSError as error:
             errors.append(_bind_text(listener.frontend, listener.bind, "listen to", error))
     if errors:
@@ -85,34 +89,13 @@ def open_listeners(
     return listeners
 
 
-def backlog_of(bind: model.Bind, frontend: model.Frontend, maxconn: int) -> int:
-    """How many connections may wait unaccepted: the bind's word, the section's, else as many as may come in at once."""
-    wanted = bind.options.backlog or frontend.backlog or bind.maxconn or frontend.maxconn or maxconn
-    return max(1, min(wanted, BACKLOG_MAX))
-
-
-def _prepare(listener: Listener) -> None:
-    """What the kernel is asked for beside the address; accepted connections inherit it from the listening socket (Linux)."""
-    bound, options, frontend = listener.socket, listener.bind.options, listener.frontend
-    if frontend.resets_at_close:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
-    if frontend.buffers is not None:
-        bound_buffers(bound, frontend.buffers)
-    if bound.family == socket.AF_UNIX:
-        return
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    if options.defers_accept:
-        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 1)
-    if options.fast_open:
-        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, FAST_OPEN_QUEUE)
-    if options.user_timeout_ms:
-        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, options.user_timeout_ms)
-    if options.segment_octets:
-        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, options.segment_octets)
-    if frontend.delays_acknowledgement:
-        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
-    if frontend.keep_alive is not None:
-        keep_alive(bound, frontend.keep_alive)
+def _listen(listener: Listener, maxconn: int, is_new: bool, complain: Callable[[str], None]) -> None:
+    bound, bind, frontend = listener.socket, listener.bind, listener.frontend
+    backlog = backlog_of(bind, frontend, frontend.maxconn or maxconn)
+    for text in prepare(bound, bind.options, frontend, backlog, is_new):
+        complain(f"Starting [{bind.origin}] for {_kind(frontend)} {frontend.name}: {text} for [{bind.address()}]")
+    bound.listen(backlog)
+    settle_acknowledgement(bound, frontend)
 
 
 def open_stats_socket(config: model.StatsSocket, is_successor: bool = False) -> socket.socket:
@@ -225,9 +208,46 @@ def _bind(bind: model.Bind, is_successor: bool) -> socket.socket:
     return bound
 
 
+def _by_address(taken: Iterable[socket.socket]) -> dict[tuple[str, int], list[socket.socket]]:
+    found: dict[tuple[str, int], list[socket.socket]] = {}
+    for each in taken:
+        each.setblocking(False)
+        found.setdefault(_address(each), []).append(each)
+    return found
+
+
+def _inherit(estate: dict[tuple[str, int], list[socket.socket]], bind: model.Bind) -> socket.socket | None:
+    """Takes the socket that the line means out of what came over, None where there is none. Raises OSError."""
+    for each in estate.get(_wanted(bind), ()):
+        if fits(each, bind):
+            if _is_file(bind) and not _settle_file(bind):
+                return None
+            estate[_wanted(bind)].remove(each)
+            return each
+    return None
+
+
+def _is_file(bind: model.Bind) -> bool:
+    return bind.path.startswith("/")
+
+
+def _settle_file(bind: model.Bind) -> bool:
+    """Gives the file of a UNIX socket that was taken over the rights that the line names; False where the file is gone."""
+    options = bind.options
+    try:
+        if not stat.S_ISSOCK(os.lstat(bind.path).st_mode):
+            return False
+    except FileNotFoundError:
+        return False
+    if options.uid != -1 or options.gid != -1:
+        os.chown(bind.path, options.uid, options.gid)
+    if options.mode is not None:
+        os.chmod(bind.path, options.mode)
+    return True
+
+
 def _address(taken: socket.socket) -> tuple[str, int]:
     """Host and port of a TCP socket; the path, or the abstract name, of a UNIX socket."""
-    taken.setblocking(False)
     name = taken.getsockname()
     if taken.family in (socket.AF_INET, socket.AF_INET6):
         return name[0], name[1]
@@ -241,9 +261,12 @@ def _wanted(bind: model.Bind) -> tuple[str, int]:
 
 
 def _bind_text(frontend: model.Frontend, bind: model.Bind, verb: str, error: OSError) -> str:
-    kind = "proxy" if frontend.is_listen else "frontend"
-    reason = error.strerror or str(error)
-    return f"Binding [{bind.origin}] for {kind} {frontend.name}: cannot {verb} socket ({reason}) for [{bind.address()}]"
+    text = f"cannot {verb} socket ({error.strerror or error})"
+    return f"Binding [{bind.origin}] for {_kind(frontend)} {frontend.name}: {text} for [{bind.address()}]"
+
+
+def _kind(frontend: model.Frontend) -> str:
+    return "proxy" if frontend.is_listen else "frontend"
 
 
 def _stats_text(config: model.StatsSocket, reason: str) -> str:
