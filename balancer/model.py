@@ -238,6 +238,7 @@ class Server:
     pool_size_max: int = -1  # kept connections at once; -1: as many as are good for one, 0: none is kept
     pool_purge_delay_s: float = -1.0  # for how long a connection is kept; -1.0: the default
     reuse_max: int = -1  # requests after the first on one connection; -1: no limit
+    user_timeout_ms: int = 0  # `tcp-ut`; 0: as the system does it
 
     @property
     def asks_kernel(self) -> bool:
@@ -248,6 +249,7 @@ class Server:
             or self.buffers is not None
             or self.resets_at_close
             or self.acknowledges_with_request
+            or self.user_timeout_ms > 0
         )
 
 
@@ -434,6 +436,8 @@ class Global:
     hard_stop_after_s: float = 0.0
     grace_s: float = 0.0  # how long a soft stop goes on accepting
     descriptors_max: int = 0  # `ulimit-n`; 0: what the system gives
+    connection_rate_max: int = 0  # `maxconnrate`; 0: no limit
+    session_rate_max: int = 0  # `maxsessrate`; 0: no limit
     bufsize: int = 16384  # octets, rounded up as HAProxy does
     maxrewrite: int = 1024  # octets of it that no head may use, half at most
     maxhdr: int = 101  # lines of a head, the start line counted

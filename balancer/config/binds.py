@@ -6,15 +6,16 @@ abstract names, `fd@N` a socket that was inherited.
 """
 
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Final
 
 from balancer.config import ids
 from balancer.config.addresses import parse_address
-from balancer.config.drafts import ProxyDraft
+from balancer.config.drafts import GlobalDraft, ProxyDraft
 from balancer.config.findings import Refusal
 from balancer.config.keywords import Keyword, Table, works
 from balancer.config.known import BIND_OPTIONS
-from balancer.config.statement import Statement, integer_of, time_of
+from balancer.config.statement import Statement, integer_of, milliseconds_of
 from balancer.config.words import apply_options
 from balancer.model import Bind, SocketOptions
 
@@ -27,6 +28,7 @@ DESCRIPTOR_MAX: Final = 1 << 20
 BACKLOG_MAX: Final = 65535
 SEGMENT_OCTETS_MAX: Final = 65535
 OCTAL: Final = "01234567"
+UNIX_BIND_WORDS: Final = ("prefix", "mode", "uid", "gid", "user", "group")
 
 
 @dataclass
@@ -43,7 +45,7 @@ def parse_bind(proxy: ProxyDraft, statement: Statement) -> None:
     words = statement.arguments
     if not words or not words[0]:
         raise Refusal("'bind' expects [addr]:port[-end]{,[addr]:port[-end]}... as arguments (got nothing)")
-    draft = BindDraft()
+    draft = BindDraft(options=proxy.unix_bind.options)
     subject = f"'bind {words[0]}' in section '{proxy.kind}'"
     apply_options(BIND_TABLE, draft, statement, subject, words[1:])
     add_binds(proxy, statement, words[0], draft)
@@ -55,7 +57,7 @@ def add_binds(proxy: ProxyDraft, statement: Statement, addresses: str, draft: Bi
     for word in addresses.split(","):
         if not word:
             raise Refusal(f"'bind' : '{addresses}' holds an empty address (environment variable missing?)")
-        other = _of_other_family(word, draft, statement)
+        other = _of_other_family(word, proxy.unix_bind.prefix, draft, statement)
         if other is not None:
             found.append(other)
             continue
@@ -73,12 +75,12 @@ def add_binds(proxy: ProxyDraft, statement: Statement, addresses: str, draft: Bi
     proxy.binds.extend(found)
 
 
-def _of_other_family(word: str, draft: BindDraft, statement: Statement) -> Bind | None:
+def _of_other_family(word: str, prefix: str, draft: BindDraft, statement: Statement) -> Bind | None:
     """The bind of a UNIX socket or of a descriptor; None for an address of IP."""
     family, separator, rest = word.rpartition("@")
     path, descriptor = "", -1
     if word.startswith("/") or (separator and family == "unix"):
-        path = unix_path("bind", word if word.startswith("/") else rest)
+        path = unix_path("bind", prefix + (word if word.startswith("/") else rest))
     elif separator and family == "abns":
         path = abstract_name("bind", rest)
     elif separator and family == "fd":
@@ -103,6 +105,26 @@ def abstract_name(keyword: str, name: str) -> str:
     if not 0 < octets <= PATH_OCTETS_MAX:
         raise Refusal(f"'{keyword}' expects an abstract name of 1 to {PATH_OCTETS_MAX} octets (got '{name}')")
     return "\0" + name + "\0" * (PATH_OCTETS_MAX - octets)
+
+
+def parse_unix_bind(process: GlobalDraft, statement: Statement) -> None:
+    """`unix-bind [prefix P] [mode M] ...`: counts for the sections behind it. The first prefix counts, and the last rights."""
+    words = statement.arguments
+    draft = BindDraft(options=process.unix_bind.options)
+    for word, value in zip_longest(words[::2], words[1::2], fillvalue=""):
+        if word not in UNIX_BIND_WORDS:
+            raise Refusal(f"'unix-bind' only supports {', '.join(UNIX_BIND_WORDS)} (got '{word}')")
+        if not value:
+            raise Refusal(f"'unix-bind' : '{word}' expects a value (got nothing)")
+        if word != "prefix":
+            row = BIND_TABLE.rows[word]
+            assert row.apply is not None
+            row.apply(draft, replace(statement, keyword=word, arguments=(value,)))
+        elif process.unix_bind.prefix:
+            statement.warn(f"'unix-bind prefix' already specified : '{process.unix_bind.prefix}' stays")
+        else:
+            process.unix_bind = replace(process.unix_bind, prefix=value)
+    process.unix_bind = replace(process.unix_bind, options=draft.options)
 
 
 def octal_mode(statement: Statement) -> int | None:
@@ -134,7 +156,7 @@ def _interface(bind: BindDraft, statement: Statement) -> None:
 
 def _user_timeout(bind: BindDraft, statement: Statement) -> None:
     word = statement.text("a time (in milliseconds by default)")
-    _option(bind, user_timeout_ms=int(time_of("tcp-ut", word) * 1000.0))
+    _option(bind, user_timeout_ms=milliseconds_of("tcp-ut", word))
 
 
 BIND_ROWS: Final[tuple[Keyword[BindDraft], ...]] = (

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from balancer.config.environment import Environment
+from balancer.config.folders import Folders
 from balancer.logbook import Captures, CaptureSlot, LogPart
 from balancer.model import (
     AddressField,
@@ -20,6 +21,7 @@ from balancer.model import (
     LogTarget,
     Origin,
     Ring,
+    SocketOptions,
     Source,
     StatsPage,
     StatsSocket,
@@ -30,10 +32,19 @@ from balancer.rulebook import Rule, Rules, Test
 PROBES_OF_SYSTEM: Final = KeepAlive()
 
 
+@dataclass(frozen=True)
+class UnixBind:
+    """`unix-bind`: what the path of a `bind` on a UNIX socket begins with, and the rights of its file where it names none."""
+
+    prefix: str = ""
+    options: SocketOptions = field(default_factory=SocketOptions)
+
+
 @dataclass
 class GlobalDraft:
     """The sum of all `global` sections. `seen` keeps where a keyword that may be given once was given, `environment`
-    what later lines mean by "$NAME"; neither is of the model."""
+    what later lines mean by "$NAME", `folders` from where relative paths are, `unix_bind` what UNIX sockets begin with; none
+    of them is of the model."""
 
     logs: tuple[LogTarget, ...] = ()
     log_tag: str = "haproxy"
@@ -59,6 +70,8 @@ class GlobalDraft:
     hard_stop_after_s: float = 0.0
     grace_s: float = 0.0
     descriptors_max: int = 0
+    connection_rate_max: int = 0
+    session_rate_max: int = 0
     bufsize: int = 16384
     maxrewrite: int = 1024
     maxhdr: int = 101
@@ -74,6 +87,8 @@ class GlobalDraft:
     spread_checks_percent: int = 0  # by how much of its interval a check is early or late
     max_spread_checks_s: float = 0.0  # over how long the first checks are spread at most; 0.0: no limit
     seen: dict[str, Origin] = field(default_factory=dict)
+    folders: Folders = field(default_factory=Folders)
+    unix_bind: UnixBind = UnixBind()
     environment: Environment = field(default_factory=Environment)
 
 
@@ -109,6 +124,7 @@ class ServerOptions:
     pool_size_max: int = -1
     pool_purge_delay_s: float = -1.0
     reuse_max: int = -1
+    user_timeout_ms: int = 0
 
 
 @dataclass
@@ -291,6 +307,7 @@ class ProxyDraft:
     name: str
     origin: Origin
     settings: Settings
+    unix_bind: UnixBind = UnixBind()
     binds: list[Bind] = field(default_factory=list)
     servers: list[ServerLine] = field(default_factory=list)
     dispatch: ServerLine | None = None

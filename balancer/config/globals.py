@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from balancer.config import ids
+from balancer.config.binds import parse_unix_bind
 from balancer.config.drafts import GlobalDraft
 from balancer.config.environs import ENVIRONMENT_ROWS
 from balancer.config.findings import Refusal
@@ -25,6 +26,7 @@ BUFSIZE_MAX: Final = 256 * 1024 * 1024 - 1  # HAProxy: below 256 MB
 HEADERS_MAX: Final = 32767
 SOCKET_OCTETS_MAX: Final = 1 << 30
 STATS_MAXCONN_MAX: Final = 65535
+RATE_MAX: Final = (1 << 31) - 1
 NODE: Final = re.compile(r"[A-Za-z0-9._-]+")
 SPREAD_PERCENT_MAX: Final = 50
 
@@ -160,6 +162,10 @@ def _description(draft: GlobalDraft, statement: Statement) -> None:
     draft.description = " ".join(statement.arguments)
 
 
+def _default_path(draft: GlobalDraft, statement: Statement) -> None:
+    draft.folders.choose(statement)
+
+
 def _max_spread(draft: GlobalDraft, statement: Statement) -> None:
     draft.max_spread_checks_s = statement.time_s()
 
@@ -199,6 +205,25 @@ GLOBAL_ROWS: Final[tuple[Keyword[GlobalDraft], ...]] = (
     works("max-spread-checks", "G", "over how long the first checks are spread at most; their interval", _max_spread),
     works("node", "G", "the node's name in `show info`", _node),
     works("description", "G", "a text in `show info`", _description),
+    works(
+        "maxconnrate",
+        "G",
+        "how many new connections a second come in at most; the others wait",
+        _number("connection_rate_max", 0, RATE_MAX),
+    ),
+    works("maxsessrate", "G", "as `maxconnrate`, of sessions", _number("session_rate_max", 0, RATE_MAX)),
+    works(
+        "default-path",
+        "G",
+        "`current`, `config`, `parent` or `origin FOLDER`: from where the relative paths in a file are",
+        _default_path,
+    ),
+    works(
+        "unix-bind",
+        "G",
+        "what the paths of a `bind` begin with (`prefix`), and `mode`, `uid`, `gid`, `user`, `group` where it gives none",
+        parse_unix_bind,
+    ),
     works("grace", "G", "how long a soft stop goes on accepting, for balancers in front to notice", _grace),
     works(
         "ulimit-n",

@@ -33,15 +33,14 @@ GLOBAL_KNOWN: Final[tuple[Keyword[Any], ...]] = rows(
         (
             REFUSED,
             "",
-            "default-path h1-accept-payload-with-any-method unix-bind",
+            "h1-accept-payload-with-any-method",
         ),
-        (REFUSED, "connections are limited by their number: 'maxconn'", "maxconnrate maxsessrate maxsslrate"),
         (REFUSED, NO_SCRIPTS, "lua-load lua-load-per-thread"),
         (NO_EFFECT, NO_SCRIPTS, "lua-prepend-path"),
         (
             NO_EFFECT,
             NO_TLS_HERE,
-            "ca-base crt-base issuers-chain-path maxsslconn ssl-default-bind-ciphers ssl-default-bind-ciphersuites "
+            "ca-base crt-base issuers-chain-path maxsslconn maxsslrate ssl-default-bind-ciphers ssl-default-bind-ciphersuites "
             "ssl-default-bind-curves ssl-default-bind-options ssl-default-server-ciphers ssl-default-server-ciphersuites "
             "ssl-default-server-options ssl-dh-param-file ssl-engine ssl-load-extra-del-ext ssl-load-extra-files "
             "ssl-mode-async ssl-propquery ssl-provider ssl-provider-path ssl-server-verify ssl-skip-self-issued-ca",

@@ -86,7 +86,13 @@ class _Loader:
         place = Place(self.process.environment, path)
         directives = Directives(self.process.environment, self.report)
         self.section, self.group, self.is_passed_over = None, None, False
-        for line in read_lines(read_octets(path, self.report), place, self.report):
+        octets = read_octets(path, self.report)
+        try:
+            self.process.folders.enter(path)
+        except Refusal as refusal:
+            self.report.alert(None, f"{path} : {refusal}")
+            octets = b""
+        for line in read_lines(octets, place, self.report):
             if directives.take(line):
                 continue
             try:
@@ -95,6 +101,7 @@ class _Loader:
                 self.report.alert(line.origin, str(refusal))
             place.section = self._section_name(line, place.section)
         directives.end(path, place.line)
+        self.process.folders.leave()
 
     def _take(self, line: Line) -> None:
         words = line.words
@@ -153,7 +160,7 @@ class _Loader:
 
     def _open_draft(self, line: Line, name: str, settings: Settings) -> ProxyDraft:
         kind = line.words[0]
-        proxy = ProxyDraft(PROXIES[kind], kind, name, line.origin, settings)
+        proxy = ProxyDraft(PROXIES[kind], kind, name, line.origin, settings, self.process.unix_bind)
         self.section = Section(proxy.letter, self.process, proxy, self.resolves, self.report)
         return proxy
 

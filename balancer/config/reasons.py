@@ -16,9 +16,7 @@ TUNES_NOTHING: Final = "it only guards or measures HAProxy's own engine"
 UNIX_ONLY_COMMANDS: Final = "commands come over a UNIX socket: 'stats socket PATH'"
 
 OWN_REASONS: Final[dict[str, str]] = {
-    "default-path": "give absolute paths",
     "h1-accept-payload-with-any-method": "it is always so: a body is passed on whatever the method",
-    "unix-bind": "give mode, user and group to the 'bind' or 'stats socket' line",
     "expose-experimental-directives": TUNES_NOTHING,
     "insecure-setuid-wanted": TUNES_NOTHING,
     "profiling.tasks": TUNES_NOTHING,
@@ -53,8 +51,7 @@ OWN_REASONS: Final[dict[str, str]] = {
     "s log-proto": "it is of rings; give 'log' an address",
     "s non-stick": NO_RULE_TABLE,
     "s stick": NO_RULE_TABLE,
-    "s tcp-ut": KERNEL_TUNES,
-    "s tfo": KERNEL_TUNES,
+    "s tfo": "a request that comes with the first packet may come twice, and run twice",
     "t name": NUMBER_ONLY,
     "t maxconn": "operators are few",
     "t backlog": KERNEL_TUNES,

@@ -15,7 +15,7 @@ from balancer.config.kernel import server_source
 from balancer.config.keywords import Keyword, Table, works
 from balancer.config.known import SERVER_OPTIONS
 from balancer.config.names import check_name
-from balancer.config.statement import Statement
+from balancer.config.statement import Statement, milliseconds_of
 from balancer.config.wire import parse_check_address, port_of
 from balancer.config.words import apply_options
 from balancer.units import UnitError, parse_integer
@@ -154,6 +154,10 @@ def _slowstart(server: ServerDraft, statement: Statement) -> None:
     server.set(slowstart_s=statement.time_s())
 
 
+def _user_timeout(server: ServerDraft, statement: Statement) -> None:
+    server.set(user_timeout_ms=milliseconds_of("tcp-ut", statement.text("a time (in milliseconds by default)")))
+
+
 def _pool(field: str, minimum: int) -> Callable[[ServerDraft, Statement], None]:
     def apply(server: ServerDraft, statement: Statement) -> None:
         server.set(**{field: statement.integer(minimum)})
@@ -219,6 +223,7 @@ SERVER_ROWS: Final[tuple[Keyword[ServerDraft], ...]] = (
         value_count=1,
     ),
     works("max-reuse", "s", "how many more requests a connection may get; -1: no limit", _pool("reuse_max", -1), value_count=1),
+    works("tcp-ut", "s", "how long what was sent to it may stay unacknowledged", _user_timeout, value_count=1),
     works("maxqueue", "s", "how many requests may wait for it; 0: no limit", _limit, value_count=1),
 )
 SERVER_TABLE: Final[Table[ServerDraft]] = Table((*SERVER_ROWS, *SERVER_OPTIONS))

@@ -7,6 +7,7 @@ silently passed over.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 
 from balancer.config.findings import Refusal, Report
 from balancer.model import Origin
@@ -77,6 +78,11 @@ def time_of(subject: str, word: str, default_unit: str = "ms") -> float:
         return parse_time_s(word, default_unit)
     except UnitError as error:
         raise Refusal(f"'{subject}' {error}") from error
+
+
+def milliseconds_of(subject: str, word: str) -> int:
+    """The whole milliseconds that `word` says; what is less than one is one, as in HAProxy."""
+    return ceil(time_of(subject, word) * 1000.0)
 
 
 def quoted(words: tuple[str, ...]) -> str:

@@ -26,7 +26,7 @@ from balancer.model import Backend, Frontend, Global, KernelBuffers, LogTarget, 
 # HAProxy rounds 'tune.bufsize' up to this on 64-bit machines, and lets 'tune.maxrewrite' have half of it at most.
 BUFSIZE_STEP: Final = 16
 # What a draft of the global section knows for the load alone.
-LOAD_ONLY: Final = ("seen", "environment", "state_folder", "state_file")
+LOAD_ONLY: Final = ("seen", "environment", "state_folder", "state_file", "folders", "unix_bind")
 
 
 def build(
