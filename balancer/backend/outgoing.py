@@ -12,6 +12,9 @@ from balancer import model
 
 # Linux: the port is chosen when the connection is made, so that one address serves more than 28,000 of them (ip(7)).
 IP_BIND_ADDRESS_NO_PORT: Final = 24
+# Linux 5.15: which of a socket's buffers somebody gave a size (asm-generic/socket.h); an older kernel knows no such option.
+SO_BUF_LOCK: Final = 72
+SOCK_RCVBUF_LOCK: Final = 2
 # SO_LINGER: a close resets.
 NO_LINGER: Final = struct.pack("ii", 1, 0)
 
@@ -91,6 +94,13 @@ def bound_buffers(connection: socket.socket, buffers: model.KernelBuffers) -> No
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffers.send_octets)
     if buffers.receive_octets:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffers.receive_octets)
+
+
+def narrow(descriptor: int, receive_octets: int) -> None:
+    """From now on the kernel holds so much of what comes on that socket, unless somebody has chosen its size already."""
+    with socket.socket(fileno=os.dup(descriptor)) as twin, contextlib.suppress(OSError):
+        if not twin.getsockopt(socket.SOL_SOCKET, SO_BUF_LOCK) & SOCK_RCVBUF_LOCK:
+            twin.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_octets)
 
 
 def _prepare(made: socket.socket, config: model.Server, is_ipv6: bool) -> None:
