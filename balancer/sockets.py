@@ -8,6 +8,7 @@ one listens: two binds of one configuration may overlap (`:8080` and `127.0.0.1:
 A stats socket appears under its name only when it already has its owner, its mode and a listening process.
 """
 
+import contextlib
 import os
 import re
 import socket
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from balancer import model
-from balancer.backend.outgoing import NO_LINGER, bound_buffers, keep_alive
+from balancer.backend.outgoing import LINGER, NO_LINGER, bound_buffers, keep_alive, keep_alive_no_more, unbound_buffers
 
 # The kernel's own bound is net.core.somaxconn; more is cut by it.
 BACKLOG_MAX: Final = 65535
@@ -27,6 +28,10 @@ STATS_MODE_DEFAULT: Final = 0o600
 
 # Connections that may have sent octets before their handshake is done (`tfo`).
 FAST_OPEN_QUEUE: Final = 256
+# Descriptors up to here are somebody else's business, even when one of them is a socket.
+STANDARD_ERROR: Final = 2
+# An interface's name with its closing zero (IFNAMSIZ).
+INTERFACE_OCTETS: Final = 16
 # What a UNIX socket's own name ends with until it is renamed.
 TEMPORARY: Final = re.compile(r"\.\d+\.tmp$")
 # sun_path of a UNIX socket address, without its closing zero (unix(7)).
@@ -53,12 +58,12 @@ class BindError(Exception):
 def open_listeners(
     frontends: Iterable[model.Frontend], maxconn: int, is_successor: bool, taken: Iterable[socket.socket] = ()
 ) -> list[Listener]:
-    """Binds every address of every enabled frontend and listens on it; what was `taken` over is used as it is.
+    """Binds every address of every enabled frontend and listens on it, or on what was `taken` over for it.
 
     A successor may share a port with those it takes over from. What was taken and has no use here is closed. Raises BindError
     with one text per address that was refused; no socket stays open then.
     """
-    inherited = {_address(each): each for each in taken}
+    left = list(taken)
     listeners: list[Listener] = []
     errors: list[str] = []
     for frontend in frontends:
@@ -66,11 +71,14 @@ def open_listeners(
             continue
         for bind in frontend.binds:
             try:
-                own = inherited.pop(_wanted(bind), None)
+                own = next((each for each in left if _fits(each, bind)), None)
+                if own is not None:
+                    left.remove(own)
+                    own.setblocking(False)
                 listeners.append(Listener(frontend, bind, own or _open(bind, is_successor)))
             except OSError as error:
                 errors.append(_bind_text(frontend, bind, "bind", error))
-    for unused in inherited.values():
+    for unused in left:
         unused.close()
     for listener in [] if errors else listeners:
         try:
@@ -82,7 +90,14 @@ def open_listeners(
         for listener in listeners:
             listener.socket.close()
         raise BindError(errors)
+    let_go(listener.bind.descriptor for listener in listeners)
     return listeners
+
+
+def let_go(descriptors: Iterable[int]) -> None:
+    """Closes inherited descriptors that have a twin here: while one is open, its port takes connections that nobody accepts."""
+    for descriptor in {each for each in descriptors if each > STANDARD_ERROR}:
+        os.close(descriptor)
 
 
 def backlog_of(bind: model.Bind, frontend: model.Frontend, maxconn: int) -> int:
@@ -92,25 +107,29 @@ def backlog_of(bind: model.Bind, frontend: model.Frontend, maxconn: int) -> int:
 
 
 def _prepare(listener: Listener) -> None:
-    """What the kernel is asked for beside the address; accepted connections inherit it from the listening socket (Linux)."""
+    """What the kernel is asked for beside the address; accepted connections inherit it from the listening socket (Linux).
+
+    All of it is said, also what is not wanted: a socket that was taken over or inherited keeps what another file asked for.
+    """
     bound, options, frontend = listener.socket, listener.bind.options, listener.frontend
-    if frontend.resets_at_close:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER if frontend.resets_at_close else LINGER)
+    unbound_buffers(bound)
     if frontend.buffers is not None:
         bound_buffers(bound, frontend.buffers)
     if bound.family == socket.AF_UNIX:
         return
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    if options.defers_accept:
-        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 1)
-    if options.fast_open:
-        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, FAST_OPEN_QUEUE)
-    if options.user_timeout_ms:
-        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, options.user_timeout_ms)
-    if options.segment_octets:
-        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, options.segment_octets)
-    if frontend.delays_acknowledgement:
-        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+    for option, value in (
+        (socket.TCP_DEFER_ACCEPT, int(options.defers_accept)),
+        (socket.TCP_FASTOPEN, FAST_OPEN_QUEUE if options.fast_open else 0),
+        (socket.TCP_USER_TIMEOUT, options.user_timeout_ms),
+        (socket.TCP_MAXSEG, options.segment_octets),
+        (socket.TCP_QUICKACK, 0 if frontend.delays_acknowledgement else 1),
+    ):
+        # A kernel that does not know how to take one back has nothing to take back on a socket of ours.
+        with contextlib.suppress(OSError) if not value else contextlib.nullcontext():
+            bound.setsockopt(socket.IPPROTO_TCP, option, value)
+    keep_alive_no_more(bound)
     if frontend.keep_alive is not None:
         keep_alive(bound, frontend.keep_alive)
 
@@ -121,7 +140,9 @@ def open_stats_socket(config: model.StatsSocket, is_successor: bool = False) -> 
         return _open_stats_path(config)
     try:
         if config.descriptor != -1:
-            return socket.socket(fileno=os.dup(config.descriptor))
+            inherited = socket.socket(fileno=os.dup(config.descriptor))
+            let_go([config.descriptor])
+            return inherited
         bound = _bind(model.Bind(config.host, config.port, config.is_ipv6, 0, "", config.origin), is_successor)
     except OSError as error:
         raise BindError([_stats_text(config, error.strerror or str(error))]) from error
@@ -225,19 +246,30 @@ def _bind(bind: model.Bind, is_successor: bool) -> socket.socket:
     return bound
 
 
-def _address(taken: socket.socket) -> tuple[str, int]:
-    """Host and port of a TCP socket; the path, or the abstract name, of a UNIX socket."""
-    taken.setblocking(False)
+def _fits(taken: socket.socket, bind: model.Bind) -> bool:
+    """Whether a socket of another process listens where this bind wants to, and for the same clients."""
     name = taken.getsockname()
-    if taken.family in (socket.AF_INET, socket.AF_INET6):
-        return name[0], name[1]
-    # It was bound under a name of its own and then renamed, here as in HAProxy.
-    return (os.fsdecode(name), -1) if isinstance(name, bytes) else (TEMPORARY.sub("", name), -1)
+    if taken.family not in (socket.AF_INET, socket.AF_INET6):
+        # A path was bound under a name of its own and then renamed, here as in HAProxy.
+        return bind.path != "" and bind.path == (os.fsdecode(name) if isinstance(name, bytes) else TEMPORARY.sub("", name))
+    if bind.path or bind.descriptor != -1:
+        return False
+    if (name[0], name[1]) != (bind.host or ("::" if bind.is_ipv6 else "0.0.0.0"), bind.port):
+        return False
+    device = taken.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, INTERFACE_OCTETS).rstrip(b"\0")
+    return device == os.fsencode(bind.options.interface) and (not bind.is_ipv6 or _is_v6only(taken) == _wants_v6only(bind))
 
 
-def _wanted(bind: model.Bind) -> tuple[str, int]:
-    """What `_address` says of a socket that fits."""
-    return (bind.path, -1) if bind.path else (bind.host or ("::" if bind.is_ipv6 else "0.0.0.0"), bind.port)
+def _is_v6only(sock: socket.socket) -> bool:
+    return bool(sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))
+
+
+def _wants_v6only(bind: model.Bind) -> bool:
+    """What the bind says, else what the system does (net.ipv6.bindv6only)."""
+    if bind.options.v6only is not None:
+        return bind.options.v6only
+    with socket.socket(socket.AF_INET6) as plain:
+        return _is_v6only(plain)
 
 
 def _bind_text(frontend: model.Frontend, bind: model.Bind, verb: str, error: OSError) -> str:

@@ -15,8 +15,9 @@ IP_BIND_ADDRESS_NO_PORT: Final = 24
 # Linux 5.15: which of a socket's buffers somebody gave a size (asm-generic/socket.h); an older kernel knows no such option.
 SO_BUF_LOCK: Final = 72
 SOCK_RCVBUF_LOCK: Final = 2
-# SO_LINGER: a close resets.
+# SO_LINGER: a close resets; a close does not wait and does not reset.
 NO_LINGER: Final = struct.pack("ii", 1, 0)
+LINGER: Final = struct.pack("ii", 0, 0)
 
 
 def open_socket(config: model.Server, is_ipv6: bool) -> socket.socket:
@@ -88,12 +89,30 @@ def keep_alive(connection: socket.socket, config: model.KeepAlive) -> None:
             connection.setsockopt(socket.IPPROTO_TCP, number, value)
 
 
+def keep_alive_no_more(connection: socket.socket) -> None:
+    """Takes back what `keep_alive` did to a socket, perhaps in another process."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 0)
+    with socket.socket(connection.family) as plain:
+        for number in (socket.TCP_KEEPCNT, socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL):
+            connection.setsockopt(socket.IPPROTO_TCP, number, plain.getsockopt(socket.IPPROTO_TCP, number))
+
+
 def bound_buffers(connection: socket.socket, buffers: model.KernelBuffers) -> None:
     """What the kernel may hold of a socket's octets. It counts its own costs, too, and doubles each figure (socket(7))."""
     if buffers.send_octets:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffers.send_octets)
     if buffers.receive_octets:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffers.receive_octets)
+
+
+def unbound_buffers(connection: socket.socket) -> None:
+    """Takes back what `bound_buffers` did to a socket, perhaps in another process. Nothing happens before Linux 5.15."""
+    with contextlib.suppress(OSError):
+        if connection.getsockopt(socket.SOL_SOCKET, SO_BUF_LOCK):
+            with socket.socket(connection.family) as plain:
+                for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+                    connection.setsockopt(socket.SOL_SOCKET, option, plain.getsockopt(socket.SOL_SOCKET, option) // 2)
+            connection.setsockopt(socket.SOL_SOCKET, SO_BUF_LOCK, 0)
 
 
 def narrow(descriptor: int, receive_octets: int) -> None:

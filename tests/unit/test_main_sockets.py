@@ -3,6 +3,8 @@
 import os
 import socket
 import stat
+import struct
+import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from running import free_port
 
 from balancer import model, sockets
+from balancer.backend.outgoing import NO_LINGER
 
 ORIGIN = model.Origin("test.cfg", 7)
 
@@ -166,11 +169,109 @@ def test_a_stats_socket_may_be_an_address_or_what_was_inherited() -> None:
         by_address = replace(stats(Path("")), path="", host="127.0.0.1", port=port)
         with pytest.raises(sockets.BindError, match=rf"cannot bind socket .* \[ipv4@127\.0\.0\.1:{port}\]"):
             sockets.open_stats_socket(by_address)
-        by_number = replace(stats(Path("")), path="", descriptor=taken.fileno())
+        number = os.dup(taken.fileno())
+        by_number = replace(stats(Path("")), path="", descriptor=number)
         with sockets.open_stats_socket(by_number) as inherited:
             assert inherited.getsockname() == taken.getsockname()
-            assert inherited.fileno() != taken.fileno()
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(number)
         with pytest.raises(sockets.BindError, match=r"\[fd@9999\]"):
             sockets.open_stats_socket(replace(by_number, descriptor=9999))
     with sockets.open_stats_socket(by_address) as listening, socket.create_connection(("127.0.0.1", port), 5.0):
         listening.accept()[0].close()
+
+
+# What each socket of the kernel's is asked for, and what it answers on a socket of ours that nobody asked anything.
+OPTIONS: dict[str, tuple[int, int, int | bytes]] = {
+    "linger": (socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER),
+    "keepalive": (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    "sndbuf": (socket.SOL_SOCKET, socket.SO_SNDBUF, 20000),
+    "rcvbuf": (socket.SOL_SOCKET, socket.SO_RCVBUF, 20000),
+    "defer-accept": (socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 1),
+    "tfo": (socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 9),
+    "tcp-ut": (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 999),
+    "mss": (socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1000),
+    "keepalive-cnt": (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 7),
+    "keepalive-idle": (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 77),
+    "keepalive-intvl": (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 777),
+}
+ASKED_OF_ALL = model.SocketOptions(defers_accept=True, fast_open=True, user_timeout_ms=5000, segment_octets=1200)
+
+
+def answers(sock: socket.socket) -> dict[str, bytes]:
+    return {name: sock.getsockopt(level, option, 8) for name, (level, option, _) in OPTIONS.items()}
+
+
+def test_what_was_taken_over_keeps_nothing_that_the_file_does_not_say() -> None:
+    fresh = frontend(("127.0.0.1", free_port()))
+    (own,) = sockets.open_listeners([fresh], 10, is_successor=False)
+    with own.socket, socket.create_server(("127.0.0.1", free_port())) as taken:
+        for level, option, value in OPTIONS.values():
+            taken.setsockopt(level, option, value)
+        assert not set(answers(taken).items()) & set(answers(own.socket).items())
+        (listener,) = sockets.open_listeners([frontend(taken.getsockname())], 10, is_successor=False, taken=[taken])
+        assert listener.socket is taken
+        assert answers(taken) == answers(own.socket)
+
+
+def test_what_was_taken_over_gets_what_the_file_says() -> None:
+    port = free_port()
+    site = frontend(("127.0.0.1", port))
+    (bind,) = site.binds
+    binds = (replace(bind, options=ASKED_OF_ALL),)
+    site = replace(site, binds=binds, resets_at_close=True, keep_alive=model.KeepAlive(2, 3, 4))
+    with socket.create_server(("127.0.0.1", port)) as taken:
+        (listener,) = sockets.open_listeners([site], 10, is_successor=False, taken=[taken])
+        told = answers(listener.socket)
+        assert listener.socket is taken
+        assert struct.unpack("ii", told["linger"]) == (1, 0)
+        assert [int.from_bytes(told[name][:4], sys.byteorder) for name in ("keepalive", "defer-accept", "tcp-ut", "mss")] == [
+            1, 1, 5000, 1200,
+        ]  # fmt: skip
+        assert int.from_bytes(told["tfo"][:4], sys.byteorder) == sockets.FAST_OPEN_QUEUE
+        assert listener.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == 4
+
+
+@pytest.mark.parametrize("v6only", [None, False, True])
+@pytest.mark.parametrize("was_v6only", [False, True])
+def test_a_socket_for_other_families_is_not_taken_for_this_one(v6only: bool | None, was_v6only: bool) -> None:
+    try:
+        taken = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=not was_v6only, reuse_port=True)
+    except (OSError, ValueError):
+        pytest.skip("no IPv6 here")
+    site = frontend(("::", taken.getsockname()[1]))
+    (bind,) = site.binds
+    site = replace(site, binds=(replace(bind, options=model.SocketOptions(v6only=v6only)),))
+    (listener,) = sockets.open_listeners([site], 10, is_successor=True, taken=[taken])
+    with listener.socket:
+        assert (listener.socket is taken) == (bool(v6only) == was_v6only)
+        assert bool(listener.socket.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)) == bool(v6only)
+
+
+def test_two_binds_of_one_address_on_two_interfaces_take_one_socket_each() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root binds to an interface")
+    port = free_port()
+    site = frontend(("127.0.0.1", port), ("127.0.0.1", port))
+    plain, other = site.binds
+    site = replace(site, binds=(plain, replace(other, options=model.SocketOptions(interface="lo"))))
+    first = sockets.open_listeners([site], 10, is_successor=True)
+    second = sockets.open_listeners([site], 10, is_successor=False, taken=[listener.socket for listener in reversed(first)])
+    assert [listener.socket for listener in second] == [listener.socket for listener in first]
+    for listener in second:
+        listener.socket.close()
+
+
+def test_an_inherited_socket_listens_no_longer_than_its_listener() -> None:
+    with socket.socket() as inherited:
+        inherited.bind(("127.0.0.1", free_port()))
+        address = inherited.getsockname()
+        number = inherited.detach()
+    site = frontend(("", 0))
+    (bind,) = site.binds
+    site = replace(site, binds=(replace(bind, descriptor=number),))
+    (listener,) = sockets.open_listeners([site], 10, is_successor=False)
+    with listener.socket, socket.create_connection(address):
+        pass
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address)
