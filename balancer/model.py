@@ -234,6 +234,7 @@ class Server:
     buffers: KernelBuffers | None = None
     resets_at_close: bool = False  # `option nolinger`
     acknowledges_with_request: bool = False  # `option tcp-smart-connect`
+    user_timeout_ms: int = 0  # `tcp-ut`: how long what was sent may stay unacknowledged; 0: as the system does it
     minconn: int = 0  # what `maxconn` shrinks to while the backend has little to do; 0: it does not
     pool_size_max: int = -1  # kept connections at once; -1: as many as are good for one, 0: none is kept
     pool_purge_delay_s: float = -1.0  # for how long a connection is kept; -1.0: the default
@@ -248,6 +249,7 @@ class Server:
             or self.buffers is not None
             or self.resets_at_close
             or self.acknowledges_with_request
+            or self.user_timeout_ms > 0
         )
 
 
@@ -417,6 +419,9 @@ class Global:
     log_hostname: str = ""  # `log-send-hostname`; "": lines name no host
     rings: tuple[Ring, ...] = ()
     maxconn: int = 0  # 0: as many as the descriptor limit carries
+    connection_rate_max: int = 0  # connections, sessions and TLS sessions a second, `maxconnrate` and its kin; 0: no limit
+    session_rate_max: int = 0
+    tls_rate_max: int = 0
     chroot: str = ""
     pidfile: str = ""
     uid: int = 0

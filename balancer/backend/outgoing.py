@@ -131,6 +131,8 @@ def _prepare(made: socket.socket, config: model.Server, is_ipv6: bool) -> None:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
     if config.acknowledges_with_request:
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+    if config.user_timeout_ms:
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, config.user_timeout_ms)
     source = config.source
     if source is None:
         return

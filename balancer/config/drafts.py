@@ -42,6 +42,9 @@ class GlobalDraft:
     state_file: str = ""
     rings: tuple[Ring, ...] = ()
     maxconn: int = 0
+    connection_rate_max: int = 0
+    session_rate_max: int = 0
+    tls_rate_max: int = 0
     chroot: str = ""
     pidfile: str = ""
     uid: int = 0
@@ -105,6 +108,7 @@ class ServerOptions:
     slowstart_s: float = 0.0
     track: str = ""
     source: Source | None = None
+    user_timeout_ms: int = 0
     minconn: int = 0
     pool_size_max: int = -1
     pool_purge_delay_s: float = -1.0

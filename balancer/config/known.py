@@ -99,7 +99,7 @@ SERVER_OPTIONS: Final[tuple[Keyword[Any], ...]] = rows(
         (NO_EFFECT, NO_RESOLVERS, "init-addr+1 resolve-net+1 resolve-opts+1 resolve-prefer+1"),
         (REFUSED, NO_RESOLVERS, "resolvers+1"),
         (NO_EFFECT, ONE_THREAD, "pool-low-conn+1"),
-        (NO_EFFECT, "", "tcp-ut+1 tfo"),
+        (NO_EFFECT, "", "tfo"),
     ),
 )
 

@@ -35,7 +35,6 @@ GLOBAL_KNOWN: Final[tuple[Keyword[Any], ...]] = rows(
             "",
             "default-path h1-accept-payload-with-any-method unix-bind",
         ),
-        (REFUSED, "connections are limited by their number: 'maxconn'", "maxconnrate maxsessrate maxsslrate"),
         (REFUSED, NO_SCRIPTS, "lua-load lua-load-per-thread"),
         (NO_EFFECT, NO_SCRIPTS, "lua-prepend-path"),
         (

@@ -53,7 +53,6 @@ OWN_REASONS: Final[dict[str, str]] = {
     "s log-proto": "it is of rings; give 'log' an address",
     "s non-stick": NO_RULE_TABLE,
     "s stick": NO_RULE_TABLE,
-    "s tcp-ut": KERNEL_TUNES,
     "s tfo": KERNEL_TUNES,
     "t name": NUMBER_ONLY,
     "t maxconn": "operators are few",

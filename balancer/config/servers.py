@@ -118,6 +118,10 @@ def _limit(server: ServerDraft, statement: Statement) -> None:
     server.set(**{statement.keyword: statement.integer(0)})
 
 
+def _user_timeout(server: ServerDraft, statement: Statement) -> None:
+    server.set(user_timeout_ms=int(statement.time_s() * 1000.0))
+
+
 def _check_port(server: ServerDraft, statement: Statement) -> None:
     server.set(check_port=port_of("port", statement.text("a port number as argument.")))
 
@@ -187,6 +191,7 @@ SERVER_ROWS: Final[tuple[Keyword[ServerDraft], ...]] = (
     works("maxconn", "s", "how many requests it is given at once; 0: no limit; more wait in its queue", _limit, value_count=1),
     works("minconn", "s", "what `maxconn` begins at; it grows with the backend's load up to `fullconn`", _limit, value_count=1),
     works("source", "s", "the address from which it is connected to: `ADDRESS[:PORT]`", server_source, value_count=1),
+    works("tcp-ut", "s", "how long what was sent may stay unacknowledged", _user_timeout, value_count=1),
     works("port", "s", "the port that checks connect to; the server's", _check_port, value_count=1),
     works("addr", "s", "the address that checks connect to; the server's", _check_address, value_count=1),
     works("observe", "s", "`layer4` or `layer7`: errors that visitors meet count as well", _observe, value_count=1),
