@@ -16,7 +16,7 @@ def use_own_environment() -> None:
     if not missing:
         return
     if not OWN.exists() or Path(sys.prefix) == OWN.parents[1]:
-        sys.exit(f"benchmarks: no {', '.join(missing)} here; `make run` and `make bench` make .venv with them, which is used then")
+        sys.exit(f"benchmarks: no {', '.join(missing)} here; `make run` and `make bench` make a .venv with them")
     os.execv(OWN, [str(OWN), "-m", "benchmarks", *sys.argv[1:]])
 
 
