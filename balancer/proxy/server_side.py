@@ -60,7 +60,7 @@ class ServerSide(ServerChannel):
     def data_received(self, data: bytes) -> None:
         """Octets of an answer, or of nothing that was asked for."""
         if len(data) > PORTION_OCTETS and self.transport is not None:
-            read_in_portions(self.transport, self, self.is_paused)
+            read_in_portions(self.transport, self, self.is_paused, self.descriptor)
         exchange = self.exchange
         if exchange is None:
             self._drop()
