@@ -3,8 +3,8 @@
 A transport reads up to 256000 octets at once. The more is taken at once, the larger the kernel makes the buffer of that
 connection, and what it then holds is lost memory once the other side stops reading: 3 MiB a connection were measured, 0.1 with
 HAProxy. Reading into a buffer of ours bounds both, but costs every read two calls more, 3 % of a small request's own
-instructions. So a connection is read that way only from the first time on that it brings more than a portion. One that goes on to bring full
-portions carries a body that is copied: there a larger buffer of the kernel's would save nothing, and it is bounded.
+instructions. So a connection is read that way only from the first time on that it brings more than a portion. One that goes
+on to bring full portions carries a body that is copied: there a larger buffer of the kernel's saves nothing.
 """
 
 import asyncio
@@ -42,7 +42,10 @@ class Reader(Protocol):
 
 
 class Portions:
-    """The protocol (asyncio.BufferedProtocol) in its place; `descriptor` is of a connection whose buffer may be bounded, or -1."""
+    """The protocol (asyncio.BufferedProtocol) in its place.
+
+    `descriptor` is that of a connection whose buffer may be bounded in the end, else -1.
+    """
 
     def __init__(self, reader: Reader, descriptor: int) -> None:
         self.reader = reader
