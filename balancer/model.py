@@ -318,7 +318,7 @@ class Frontend:
     keep_alive: KeepAlive | None = None
     buffers: KernelBuffers | None = None
     resets_at_close: bool = False  # `option nolinger`
-    delays_acknowledgement: bool = False  # `option tcp-smart-accept`
+    delays_acknowledgement: bool = True  # `option tcp-smart-accept`
     session_rate_max: int = 0  # `rate-limit sessions`; 0: no limit
     buffers_requests: bool = False
     no_delay: bool = False  # `option http-no-delay`

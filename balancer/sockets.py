@@ -8,30 +8,22 @@ one listens: two binds of one configuration may overlap (`:8080` and `127.0.0.1:
 A stats socket appears under its name only when it already has its owner, its mode and a listening process.
 """
 
-import contextlib
 import os
 import re
 import socket
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from balancer import model
-from balancer.backend.outgoing import LINGER, NO_LINGER, bound_buffers, keep_alive, keep_alive_no_more, unbound_buffers
-
-# The kernel's own bound is net.core.somaxconn; more is cut by it.
-BACKLOG_MAX: Final = 65535
+from balancer.proxy.kernel import BACKLOG_MAX, backlog_of, fits, prepare, settle_acknowledgement
 
 STATS_BACKLOG: Final = 128
 STATS_MODE_DEFAULT: Final = 0o600
 
-# Connections that may have sent octets before their handshake is done (`tfo`).
-FAST_OPEN_QUEUE: Final = 256
 # Descriptors up to here are somebody else's business, even when one of them is a socket.
 STANDARD_ERROR: Final = 2
-# An interface's name with its closing zero (IFNAMSIZ).
-INTERFACE_OCTETS: Final = 16
 # What a UNIX socket's own name ends with until it is renamed.
 TEMPORARY: Final = re.compile(r"\.\d+\.tmp$")
 # sun_path of a UNIX socket address, without its closing zero (unix(7)).
@@ -55,83 +47,86 @@ class BindError(Exception):
         self.texts = texts
 
 
-def open_listeners(
-    frontends: Iterable[model.Frontend], maxconn: int, is_successor: bool, taken: Iterable[socket.socket] = ()
+def bind_listeners(
+    frontends: Iterable[model.Frontend],
+    maxconn: int,
+    is_successor: bool,
+    taken: Iterable[socket.socket] = (),
+    complain: Callable[[str], None] = lambda text: None,
 ) -> list[Listener]:
-    """Binds every address of every enabled frontend and listens on it, or on what was `taken` over for it.
+    """Binds every address of every enabled frontend, or has what was `taken` over and fits; `listen` follows.
 
-    A successor may share a port with those it takes over from. What was taken and has no use here is closed. Raises BindError
-    with one text per address that was refused; no socket stays open then.
+    A successor may share a port with those it takes over from. What was taken and has no use here is closed. `complain` is
+    told what the kernel does not grant. Raises BindError with one text per address that was refused; no socket stays open then.
     """
-    left = list(taken)
+    estate = _by_address(taken)
     listeners: list[Listener] = []
+    new: set[socket.socket] = set()
     errors: list[str] = []
     for frontend in frontends:
         if frontend.disabled:
             continue
         for bind in frontend.binds:
             try:
-                own = next((each for each in left if _fits(each, bind)), None)
-                if own is not None:
-                    left.remove(own)
-                    own.setblocking(False)
-                listeners.append(Listener(frontend, bind, own or _open(bind, is_successor)))
+                own = _inherit(estate, bind)
+                if own is None:
+                    own = _open(bind, is_successor)
+                    if bind.descriptor == -1:
+                        new.add(own)
+                listeners.append(Listener(frontend, bind, own))
             except OSError as error:
                 errors.append(_bind_text(frontend, bind, "bind", error))
-    for unused in left:
-        unused.close()
+    for unused in estate.values():
+        for each in unused:
+            each.close()
     for listener in [] if errors else listeners:
         try:
-            _prepare(listener)
-            listener.socket.listen(backlog_of(listener.bind, listener.frontend, maxconn))
+            _prepare(listener, maxconn, listener.socket in new, complain)
         except OSError as error:
-            errors.append(_bind_text(listener.frontend, listener.bind, "listen to", error))
+            errors.append(_bind_text(listener.frontend, listener.bind, "prepare", error))
     if errors:
-        for listener in listeners:
-            listener.socket.close()
+        _close(listeners)
         raise BindError(errors)
-    let_go(listener.bind.descriptor for listener in listeners)
+    _let_go(listener.bind.descriptor for listener in listeners)
     return listeners
 
 
-def let_go(descriptors: Iterable[int]) -> None:
+def listen(listeners: Iterable[Listener], maxconn: int) -> None:
+    """Connections come in from now on: they wait until they are accepted. Raises BindError as `bind_listeners` does.
+
+    A successor calls it as late as may be: the kernel gives it its share of the connections at once.
+    """
+    errors: list[str] = []
+    for listener in listeners:
+        try:
+            listener.socket.listen(_backlog(listener, maxconn))
+            settle_acknowledgement(listener.socket, listener.frontend)
+        except OSError as error:
+            errors.append(_bind_text(listener.frontend, listener.bind, "listen to", error))
+    if errors:
+        _close(listeners)
+        raise BindError(errors)
+
+
+def _close(listeners: Iterable[Listener]) -> None:
+    for listener in listeners:
+        listener.socket.close()
+
+
+def _backlog(listener: Listener, maxconn: int) -> int:
+    return backlog_of(listener.bind, listener.frontend, listener.frontend.maxconn or maxconn)
+
+
+def _prepare(listener: Listener, maxconn: int, is_new: bool, complain: Callable[[str], None]) -> None:
+    bind, frontend = listener.bind, listener.frontend
+    for text in prepare(listener.socket, bind.options, frontend, _backlog(listener, maxconn), is_new):
+        complain(f"Starting [{bind.origin}] for {_kind(frontend)} {frontend.name}: {text} for [{bind.address()}]")
+
+
+def _let_go(descriptors: Iterable[int]) -> None:
     """Closes inherited descriptors that have a twin here: while one is open, its port takes connections that nobody accepts."""
     for descriptor in {each for each in descriptors if each > STANDARD_ERROR}:
         os.close(descriptor)
-
-
-def backlog_of(bind: model.Bind, frontend: model.Frontend, maxconn: int) -> int:
-    """How many connections may wait unaccepted: the bind's word, the section's, else as many as may come in at once."""
-    wanted = bind.options.backlog or frontend.backlog or bind.maxconn or frontend.maxconn or maxconn
-    return max(1, min(wanted, BACKLOG_MAX))
-
-
-def _prepare(listener: Listener) -> None:
-    """What the kernel is asked for beside the address; accepted connections inherit it from the listening socket (Linux).
-
-    All of it is said, also what is not wanted: a socket that was taken over or inherited keeps what another file asked for.
-    """
-    bound, options, frontend = listener.socket, listener.bind.options, listener.frontend
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER if frontend.resets_at_close else LINGER)
-    unbound_buffers(bound)
-    if frontend.buffers is not None:
-        bound_buffers(bound, frontend.buffers)
-    if bound.family == socket.AF_UNIX:
-        return
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    for option, value in (
-        (socket.TCP_DEFER_ACCEPT, int(options.defers_accept)),
-        (socket.TCP_FASTOPEN, FAST_OPEN_QUEUE if options.fast_open else 0),
-        (socket.TCP_USER_TIMEOUT, options.user_timeout_ms),
-        (socket.TCP_MAXSEG, options.segment_octets),
-        (socket.TCP_QUICKACK, 0 if frontend.delays_acknowledgement else 1),
-    ):
-        # A kernel that does not know how to take one back has nothing to take back on a socket of ours.
-        with contextlib.suppress(OSError) if not value else contextlib.nullcontext():
-            bound.setsockopt(socket.IPPROTO_TCP, option, value)
-    keep_alive_no_more(bound)
-    if frontend.keep_alive is not None:
-        keep_alive(bound, frontend.keep_alive)
 
 
 def open_stats_socket(config: model.StatsSocket, is_successor: bool = False) -> socket.socket:
@@ -141,7 +136,7 @@ def open_stats_socket(config: model.StatsSocket, is_successor: bool = False) -> 
     try:
         if config.descriptor != -1:
             inherited = socket.socket(fileno=os.dup(config.descriptor))
-            let_go([config.descriptor])
+            _let_go([config.descriptor])
             return inherited
         bound = _bind(model.Bind(config.host, config.port, config.is_ipv6, 0, "", config.origin), is_successor)
     except OSError as error:
@@ -246,36 +241,65 @@ def _bind(bind: model.Bind, is_successor: bool) -> socket.socket:
     return bound
 
 
-def _fits(taken: socket.socket, bind: model.Bind) -> bool:
-    """Whether a socket of another process listens where this bind wants to, and for the same clients."""
+def _by_address(taken: Iterable[socket.socket]) -> dict[tuple[str, int], list[socket.socket]]:
+    found: dict[tuple[str, int], list[socket.socket]] = {}
+    for each in taken:
+        each.setblocking(False)
+        found.setdefault(_address(each), []).append(each)
+    return found
+
+
+def _inherit(estate: dict[tuple[str, int], list[socket.socket]], bind: model.Bind) -> socket.socket | None:
+    """Takes the socket that the line means out of what came over, None where there is none. Raises OSError."""
+    for each in estate.get(_wanted(bind), ()):
+        if fits(each, bind):
+            if _is_file(bind) and not _settle_file(bind):
+                return None
+            estate[_wanted(bind)].remove(each)
+            return each
+    return None
+
+
+def _is_file(bind: model.Bind) -> bool:
+    return bind.path.startswith("/")
+
+
+def _settle_file(bind: model.Bind) -> bool:
+    """Gives the file of a UNIX socket that was taken over the rights that the line names; False where the file is gone."""
+    options = bind.options
+    try:
+        if not stat.S_ISSOCK(os.lstat(bind.path).st_mode):
+            return False
+    except FileNotFoundError:
+        return False
+    if options.uid != -1 or options.gid != -1:
+        os.chown(bind.path, options.uid, options.gid)
+    if options.mode is not None:
+        os.chmod(bind.path, options.mode)
+    return True
+
+
+def _address(taken: socket.socket) -> tuple[str, int]:
+    """Host and port of a TCP socket; the path, or the abstract name, of a UNIX socket."""
     name = taken.getsockname()
-    if taken.family not in (socket.AF_INET, socket.AF_INET6):
-        # A path was bound under a name of its own and then renamed, here as in HAProxy.
-        return bind.path != "" and bind.path == (os.fsdecode(name) if isinstance(name, bytes) else TEMPORARY.sub("", name))
-    if bind.path or bind.descriptor != -1:
-        return False
-    if (name[0], name[1]) != (bind.host or ("::" if bind.is_ipv6 else "0.0.0.0"), bind.port):
-        return False
-    device = taken.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, INTERFACE_OCTETS).rstrip(b"\0")
-    return device == os.fsencode(bind.options.interface) and (not bind.is_ipv6 or _is_v6only(taken) == _wants_v6only(bind))
+    if taken.family in (socket.AF_INET, socket.AF_INET6):
+        return name[0], name[1]
+    # It was bound under a name of its own and then renamed, here as in HAProxy.
+    return (os.fsdecode(name), -1) if isinstance(name, bytes) else (TEMPORARY.sub("", name), -1)
 
 
-def _is_v6only(sock: socket.socket) -> bool:
-    return bool(sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))
-
-
-def _wants_v6only(bind: model.Bind) -> bool:
-    """What the bind says, else what the system does (net.ipv6.bindv6only)."""
-    if bind.options.v6only is not None:
-        return bind.options.v6only
-    with socket.socket(socket.AF_INET6) as plain:
-        return _is_v6only(plain)
+def _wanted(bind: model.Bind) -> tuple[str, int]:
+    """What `_address` says of a socket that fits."""
+    return (bind.path, -1) if bind.path else (bind.host or ("::" if bind.is_ipv6 else "0.0.0.0"), bind.port)
 
 
 def _bind_text(frontend: model.Frontend, bind: model.Bind, verb: str, error: OSError) -> str:
-    kind = "proxy" if frontend.is_listen else "frontend"
-    reason = error.strerror or str(error)
-    return f"Binding [{bind.origin}] for {kind} {frontend.name}: cannot {verb} socket ({reason}) for [{bind.address()}]"
+    text = f"cannot {verb} socket ({error.strerror or error})"
+    return f"Binding [{bind.origin}] for {_kind(frontend)} {frontend.name}: {text} for [{bind.address()}]"
+
+
+def _kind(frontend: model.Frontend) -> str:
+    return "proxy" if frontend.is_listen else "frontend"
 
 
 def _stats_text(config: model.StatsSocket, reason: str) -> str:

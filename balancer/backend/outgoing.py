@@ -89,14 +89,6 @@ def keep_alive(connection: socket.socket, config: model.KeepAlive) -> None:
             connection.setsockopt(socket.IPPROTO_TCP, number, value)
 
 
-def keep_alive_no_more(connection: socket.socket) -> None:
-    """Takes back what `keep_alive` did to a socket, perhaps in another process."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 0)
-    with socket.socket(connection.family) as plain:
-        for number in (socket.TCP_KEEPCNT, socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL):
-            connection.setsockopt(socket.IPPROTO_TCP, number, plain.getsockopt(socket.IPPROTO_TCP, number))
-
-
 def bound_buffers(connection: socket.socket, buffers: model.KernelBuffers) -> None:
     """What the kernel may hold of a socket's octets. It counts its own costs, too, and doubles each figure (socket(7))."""
     if buffers.send_octets:

@@ -105,12 +105,12 @@ def abstract_name(keyword: str, name: str) -> str:
     return "\0" + name + "\0" * (PATH_OCTETS_MAX - octets)
 
 
-def octal_mode(statement: Statement) -> int:
-    """The rights of a socket's file."""
+def octal_mode(statement: Statement) -> int | None:
+    """The rights of a socket's file; None for 0, which means to HAProxy that nothing was said."""
     word = statement.text("an octal mode")
     if len(word) > 5 or any(digit not in OCTAL for digit in word) or int(word, 8) > 0o777:
         raise Refusal(f"'mode' expects an octal number up to 777 (got '{word}')")
-    return int(word, 8)
+    return int(word, 8) or None
 
 
 def _name(bind: BindDraft, statement: Statement) -> None:

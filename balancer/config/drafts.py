@@ -261,7 +261,7 @@ class Settings:
     client_probes: KeepAlive = PROBES_OF_SYSTEM
     server_probes: KeepAlive = PROBES_OF_SYSTEM
     resets_at_close: bool = False
-    delays_acknowledgement: bool = False
+    delays_acknowledgement: bool = True
     acknowledges_with_request: bool = False
     source: Source | None = None
     contstats: bool = False

@@ -5,6 +5,7 @@ And two that bound what the kernel hands over: `backlog`, and `rate-limit sessio
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import ceil
 from typing import Final
 
 from balancer.config.addresses import parse_address
@@ -42,7 +43,7 @@ def _switch(words: str, sections: str, text: str, *names: str, can_negate: bool 
 
 def _probe(side: str, field: str) -> Callable[[ProxyDraft, Statement], None]:
     def apply(proxy: ProxyDraft, statement: Statement) -> None:
-        value = statement.integer(0) if field == "count" else max(1, int(statement.time_s("s")))
+        value = statement.integer(0) if field == "count" else ceil(statement.time_s("s"))
         name = f"{side}_probes"
         setattr(proxy.settings, name, replace(getattr(proxy.settings, name), **{field: value}))
 
@@ -97,7 +98,12 @@ KERNEL_ROWS: Final[tuple[Keyword[ProxyDraft], ...]] = (
     works("srvtcpka-idle", "DLB", "as `clitcpka-idle`", _probe("server", "idle_s")),
     works("srvtcpka-intvl", "DLB", "as `clitcpka-intvl`", _probe("server", "interval_s")),
     _switch("nolinger", "DFLB", "a close resets: what the other side has not read yet may be lost", "resets_at_close"),
-    _switch("tcp-smart-accept", "DFL", "a first request is not acknowledged before its answer", "delays_acknowledgement"),
+    _switch(
+        "tcp-smart-accept",
+        "DFL",
+        "a first request is acknowledged with its answer; it is so unless `no` stands before",
+        "delays_acknowledgement",
+    ),
     _switch("tcp-smart-connect", "DLB", "a connect to a server is acknowledged with the request", "acknowledges_with_request"),
     works("source", "DLB", "the address from which servers are connected to: `ADDRESS[:PORT] [interface NAME]`", _source),
 )

@@ -6,6 +6,7 @@ from typing import Final
 
 from balancer.config import ids
 from balancer.config.addresses import parse_address
+from balancer.config.binds import octal_mode
 from balancer.config.findings import Refusal
 from balancer.config.keywords import Keyword, Table, works
 from balancer.config.known import STATS_OPTIONS
@@ -17,7 +18,6 @@ LEVELS: Final[dict[str, str]] = {"user": "", "operator": "", "admin": ""}
 LEVEL_DEFAULT: Final = "operator"
 # struct sockaddr_un has 108 octets, a NUL among them.
 PATH_OCTETS_MAX: Final = 107
-OCTAL: Final = "01234567"
 DESCRIPTOR_MAX: Final = 1 << 20
 COUNT_MAX: Final = 65535
 SEVERITY_FORMS: Final[dict[str, str]] = {"none": "", "number": "", "string": ""}
@@ -93,10 +93,7 @@ def _warn_of_neighbours(statement: Statement, word: str, host: str, level: str) 
 
 
 def _mode(draft: StatsSocketDraft, statement: Statement) -> None:
-    word = statement.text("an octal mode")
-    if len(word) > 5 or any(digit not in OCTAL for digit in word) or int(word, 8) > 0o777:
-        raise Refusal(f"'mode' expects an octal number up to 777 (got '{word}')")
-    draft.mode = int(word, 8)
+    draft.mode = octal_mode(statement)
 
 
 def _level(draft: StatsSocketDraft, statement: Statement) -> None:

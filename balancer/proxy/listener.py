@@ -14,6 +14,7 @@ from typing import Final
 
 from balancer.backend.frontend import Listening
 from balancer.model import Bind
+from balancer.proxy.kernel import backlog_of, settle_acknowledgement
 from balancer.proxy.route import Route
 
 RETRY_S: Final = 0.1
@@ -89,6 +90,7 @@ class Listener:
     def resume(self) -> None:
         """Listens and accepts again. Raises OSError."""
         self.sock.listen(self.backlog())
+        settle_acknowledgement(self.sock, self.route.frontend.config)
         self.is_paused = False
         self.open()
 
@@ -148,9 +150,9 @@ class Listener:
             server.close()
 
     def backlog(self) -> int:
-        """As HAProxy: what the file says, else the frontend's maxconn; the kernel bounds it by somaxconn."""
+        """As `maxconn` is now."""
         frontend = self.route.frontend
-        return max(1, min(self.bind.options.backlog or frontend.config.backlog or frontend.maxconn, 65535))
+        return backlog_of(self.bind, frontend.config, frontend.maxconn)
 
     def is_full(self) -> bool:
         """Whether `maxconn` of the bind line is reached."""

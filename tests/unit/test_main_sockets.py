@@ -5,6 +5,7 @@ import socket
 import stat
 import struct
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,15 @@ def frontend(*ports: tuple[str, int], name: str = "web", disabled: bool = False)
     )  # fmt: skip
 
 
+def open_listeners(
+    frontends: list[model.Frontend], maxconn: int, is_successor: bool, taken: Sequence[socket.socket] = ()
+) -> list[sockets.Listener]:
+    """Both steps of a start."""
+    listeners = sockets.bind_listeners(frontends, maxconn, is_successor, taken)
+    sockets.listen(listeners, maxconn)
+    return listeners
+
+
 def listening(host: str, *options: int) -> socket.socket:
     other = socket.socket()
     for option in options:
@@ -43,7 +53,7 @@ def test_a_port_on_which_anyone_listens_is_refused(options: tuple[int, ...], hel
     with listening(held, *options) as other:
         port = other.getsockname()[1]
         with pytest.raises(sockets.BindError) as refused:
-            sockets.open_listeners([frontend((wanted, port))], 10, is_successor=False)
+            open_listeners([frontend((wanted, port))], 10, is_successor=False)
     shown = wanted or "0.0.0.0"
     text = f"Binding [test.cfg:7] for proxy web: cannot bind socket (Address already in use) for [{shown}:{port}]"
     assert refused.value.texts == [text]
@@ -54,7 +64,7 @@ def test_all_refused_addresses_are_told_and_none_stays_open() -> None:
     with listening("127.0.0.1") as first, listening("127.0.0.1") as second:
         addresses = [("127.0.0.1", first.getsockname()[1]), ("127.0.0.1", mine), ("127.0.0.1", second.getsockname()[1])]
         with pytest.raises(sockets.BindError) as refused:
-            sockets.open_listeners([frontend(*addresses)], 10, is_successor=False)
+            open_listeners([frontend(*addresses)], 10, is_successor=False)
     assert len(refused.value.texts) == 2
     with socket.socket() as again:
         again.bind(("127.0.0.1", mine))
@@ -62,7 +72,7 @@ def test_all_refused_addresses_are_told_and_none_stays_open() -> None:
 
 def test_two_binds_of_one_file_may_overlap() -> None:
     port = free_port()
-    opened = sockets.open_listeners([frontend(("", port), ("127.0.0.1", port))], 10, is_successor=False)
+    opened = open_listeners([frontend(("", port), ("127.0.0.1", port))], 10, is_successor=False)
     assert len(opened) == 2
     for listener in opened:
         listener.socket.close()
@@ -71,10 +81,10 @@ def test_two_binds_of_one_file_may_overlap() -> None:
 def test_a_successor_shares_the_port_and_a_stranger_does_not() -> None:
     port = free_port()
     web = frontend(("127.0.0.1", port))
-    (old,) = sockets.open_listeners([web], 10, is_successor=False)
+    (old,) = open_listeners([web], 10, is_successor=False)
     with pytest.raises(sockets.BindError):
-        sockets.open_listeners([web], 10, is_successor=False)
-    (new,) = sockets.open_listeners([web], 10, is_successor=True)
+        open_listeners([web], 10, is_successor=False)
+    (new,) = open_listeners([web], 10, is_successor=True)
     old.socket.close()
     with socket.create_connection(("127.0.0.1", port)):
         new.socket.setblocking(True)
@@ -83,15 +93,15 @@ def test_a_successor_shares_the_port_and_a_stranger_does_not() -> None:
 
 
 def test_a_disabled_frontend_is_not_bound_and_a_port_in_time_wait_is() -> None:
-    assert sockets.open_listeners([frontend(("127.0.0.1", 1), disabled=True)], 10, is_successor=False) == []
-    (first,) = sockets.open_listeners([frontend(("127.0.0.1", free_port()))], 10, is_successor=False)
+    assert open_listeners([frontend(("127.0.0.1", 1), disabled=True)], 10, is_successor=False) == []
+    (first,) = open_listeners([frontend(("127.0.0.1", free_port()))], 10, is_successor=False)
     port = first.socket.getsockname()[1]
     first.socket.setblocking(True)
     with socket.create_connection(("127.0.0.1", port)) as client:
         first.socket.accept()[0].close()  # the server's side closes first and keeps TIME_WAIT
         assert client.recv(1) == b""
     first.socket.close()
-    (again,) = sockets.open_listeners([frontend(("127.0.0.1", port))], 10, is_successor=False)
+    (again,) = open_listeners([frontend(("127.0.0.1", port))], 10, is_successor=False)
     again.socket.close()
 
 
@@ -104,8 +114,8 @@ def test_an_ipv6_address_is_bound_and_named() -> None:
         pytest.skip("no IPv6 here")
     port = probe.getsockname()[1]
     with probe, pytest.raises(sockets.BindError, match=rf"for \[::1:{port}\]"):
-        sockets.open_listeners([frontend(("::1", port))], 10, is_successor=False)
-    (listener,) = sockets.open_listeners([frontend(("::1", port))], 10, is_successor=False)
+        open_listeners([frontend(("::1", port))], 10, is_successor=False)
+    (listener,) = open_listeners([frontend(("::1", port))], 10, is_successor=False)
     listener.socket.close()
 
 
@@ -204,12 +214,12 @@ def answers(sock: socket.socket) -> dict[str, bytes]:
 
 def test_what_was_taken_over_keeps_nothing_that_the_file_does_not_say() -> None:
     fresh = frontend(("127.0.0.1", free_port()))
-    (own,) = sockets.open_listeners([fresh], 10, is_successor=False)
+    (own,) = open_listeners([fresh], 10, is_successor=False)
     with own.socket, socket.create_server(("127.0.0.1", free_port())) as taken:
         for level, option, value in OPTIONS.values():
             taken.setsockopt(level, option, value)
         assert not set(answers(taken).items()) & set(answers(own.socket).items())
-        (listener,) = sockets.open_listeners([frontend(taken.getsockname())], 10, is_successor=False, taken=[taken])
+        (listener,) = open_listeners([frontend(taken.getsockname())], 10, is_successor=False, taken=[taken])
         assert listener.socket is taken
         assert answers(taken) == answers(own.socket)
 
@@ -221,14 +231,14 @@ def test_what_was_taken_over_gets_what_the_file_says() -> None:
     binds = (replace(bind, options=ASKED_OF_ALL),)
     site = replace(site, binds=binds, resets_at_close=True, keep_alive=model.KeepAlive(2, 3, 4))
     with socket.create_server(("127.0.0.1", port)) as taken:
-        (listener,) = sockets.open_listeners([site], 10, is_successor=False, taken=[taken])
+        (listener,) = open_listeners([site], 10, is_successor=False, taken=[taken])
         told = answers(listener.socket)
         assert listener.socket is taken
         assert struct.unpack("ii", told["linger"]) == (1, 0)
         assert [int.from_bytes(told[name][:4], sys.byteorder) for name in ("keepalive", "defer-accept", "tcp-ut", "mss")] == [
             1, 1, 5000, 1200,
         ]  # fmt: skip
-        assert int.from_bytes(told["tfo"][:4], sys.byteorder) == sockets.FAST_OPEN_QUEUE
+        assert int.from_bytes(told["tfo"][:4], sys.byteorder) == 10, "as many as may wait at all"
         assert listener.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == 4
 
 
@@ -242,7 +252,7 @@ def test_a_socket_for_other_families_is_not_taken_for_this_one(v6only: bool | No
     site = frontend(("::", taken.getsockname()[1]))
     (bind,) = site.binds
     site = replace(site, binds=(replace(bind, options=model.SocketOptions(v6only=v6only)),))
-    (listener,) = sockets.open_listeners([site], 10, is_successor=True, taken=[taken])
+    (listener,) = open_listeners([site], 10, is_successor=True, taken=[taken])
     with listener.socket:
         assert (listener.socket is taken) == (bool(v6only) == was_v6only)
         assert bool(listener.socket.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)) == bool(v6only)
@@ -255,8 +265,8 @@ def test_two_binds_of_one_address_on_two_interfaces_take_one_socket_each() -> No
     site = frontend(("127.0.0.1", port), ("127.0.0.1", port))
     plain, other = site.binds
     site = replace(site, binds=(plain, replace(other, options=model.SocketOptions(interface="lo"))))
-    first = sockets.open_listeners([site], 10, is_successor=True)
-    second = sockets.open_listeners([site], 10, is_successor=False, taken=[listener.socket for listener in reversed(first)])
+    first = open_listeners([site], 10, is_successor=True)
+    second = open_listeners([site], 10, is_successor=False, taken=[listener.socket for listener in reversed(first)])
     assert [listener.socket for listener in second] == [listener.socket for listener in first]
     for listener in second:
         listener.socket.close()
@@ -270,7 +280,7 @@ def test_an_inherited_socket_listens_no_longer_than_its_listener() -> None:
     site = frontend(("", 0))
     (bind,) = site.binds
     site = replace(site, binds=(replace(bind, descriptor=number),))
-    (listener,) = sockets.open_listeners([site], 10, is_successor=False)
+    (listener,) = open_listeners([site], 10, is_successor=False)
     with listener.socket, socket.create_connection(address):
         pass
     with pytest.raises(ConnectionRefusedError):
