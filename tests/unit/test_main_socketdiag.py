@@ -12,7 +12,6 @@ from balancer import socketdiag
 from balancer.socketdiag import Entry
 
 
-
 def asked() -> list[Entry]:
     return [entry for family in (socket.AF_INET, socket.AF_INET6) for entry in socketdiag._asked(family)]
 
