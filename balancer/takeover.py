@@ -6,7 +6,7 @@ binds beside the old one (SO_REUSEPORT); each listener has a backlog then, and w
 new connections are steered to the newcomer (a classic BPF program names its place in the group), and the old process is told to
 go only when its backlogs are empty.
 
-Steering and waiting are Linux's (socket(7), sock_diag(7)); where they cannot be had, only that is lost which HAProxy loses, too.
+Steering and waiting are Linux's (socket(7), sock_diag(7)); without them only that is lost which HAProxy loses, too.
 """
 
 import contextlib
