@@ -234,11 +234,11 @@ class Server:
     buffers: KernelBuffers | None = None
     resets_at_close: bool = False  # `option nolinger`
     acknowledges_with_request: bool = False  # `option tcp-smart-connect`
+    user_timeout_ms: int = 0  # `tcp-ut`: how long what was sent may stay unacknowledged; 0: as the system does it
     minconn: int = 0  # what `maxconn` shrinks to while the backend has little to do; 0: it does not
     pool_size_max: int = -1  # kept connections at once; -1: as many as are good for one, 0: none is kept
     pool_purge_delay_s: float = -1.0  # for how long a connection is kept; -1.0: the default
     reuse_max: int = -1  # requests after the first on one connection; -1: no limit
-    user_timeout_ms: int = 0  # `tcp-ut`; 0: as the system does it
 
     @property
     def asks_kernel(self) -> bool:
@@ -419,6 +419,9 @@ class Global:
     log_hostname: str = ""  # `log-send-hostname`; "": lines name no host
     rings: tuple[Ring, ...] = ()
     maxconn: int = 0  # 0: as many as the descriptor limit carries
+    connection_rate_max: int = 0  # connections, sessions and TLS sessions a second, `maxconnrate` and its kin; 0: no limit
+    session_rate_max: int = 0
+    tls_rate_max: int = 0
     chroot: str = ""
     pidfile: str = ""
     uid: int = 0
@@ -436,8 +439,6 @@ class Global:
     hard_stop_after_s: float = 0.0
     grace_s: float = 0.0  # how long a soft stop goes on accepting
     descriptors_max: int = 0  # `ulimit-n`; 0: what the system gives
-    connection_rate_max: int = 0  # `maxconnrate`; 0: no limit
-    session_rate_max: int = 0  # `maxsessrate`; 0: no limit
     bufsize: int = 16384  # octets, rounded up as HAProxy does
     maxrewrite: int = 1024  # octets of it that no head may use, half at most
     maxhdr: int = 101  # lines of a head, the start line counted

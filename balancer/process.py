@@ -24,6 +24,8 @@ from balancer.arguments import Arguments
 from balancer.backend.events import EventLog
 from balancer.messages import Messages
 
+NO_LISTENERS: Final = "[balancer.main()] Some protocols failed to start their listeners! Exiting."
+
 # Modules that the standard library imports at their first use, which may come after chroot.
 LATE_IMPORTS: Final[tuple[str, ...]] = (
     "concurrent.futures.thread",
@@ -153,11 +155,11 @@ def _open_all(config: model.Model, arguments: Arguments, messages: Messages) -> 
     refusals: list[str] = []
     try:
         taken = takeover.take(arguments.old_socket) if arguments.old_socket else []
-        listeners = sockets.open_listeners(config.frontends, settled.maxconn, is_successor, taken, refusals.append)
+        listeners = sockets.bind_listeners(config.frontends, settled.maxconn, is_successor, taken, refusals.append)
     except takeover.TakeoverError as error:
         raise StartError(f"Failed to get the sockets from the old process! ({error})") from error
     except sockets.BindError as error:
-        raise StartError(*error.texts, "[balancer.main()] Some protocols failed to start their listeners! Exiting.") from error
+        raise StartError(*error.texts, NO_LISTENERS) from error
     for text in refusals:
         _warn(messages, arguments, text)
     stats = _open_stats(config.process.stats_sockets, is_successor, arguments, messages)
@@ -201,7 +203,7 @@ def _open_stats(
         try:
             opened.append((config, sockets.open_stats_socket(config, is_successor)))
         except sockets.BindError as error:
-            texts = (*error.texts, "[balancer.main()] Some protocols failed to start their listeners! Exiting.")
+            texts = (*error.texts, NO_LISTENERS)
             raise StartError(*texts) from error
     return opened
 
@@ -220,6 +222,10 @@ def _serve(start: _Start, arguments: Arguments, messages: Messages, assemble: As
     preload(loop)
     parts = assemble(Facts(start.config, loop, start.listeners, messages, time.time(), start.descriptors_max))
     process = start.config.process
+    try:
+        sockets.listen(start.listeners, process.maxconn)
+    except sockets.BindError as error:
+        raise StartError(*error.texts, NO_LISTENERS) from error
     ends = (process.hard_stop_after_s, start.notifier, process.grace_s)
     running = service.Service(parts.traffic, parts.log, parts.announcer, messages, loop, *ends)
     if start.pid_descriptor != -1:

@@ -22,6 +22,8 @@ from balancer.proxy.kernel import BACKLOG_MAX, backlog_of, fits, prepare, settle
 STATS_BACKLOG: Final = 128
 STATS_MODE_DEFAULT: Final = 0o600
 
+# Descriptors up to here are somebody else's business, even when one of them is a socket.
+STANDARD_ERROR: Final = 2
 # What a UNIX socket's own name ends with until it is renamed.
 TEMPORARY: Final = re.compile(r"\.\d+\.tmp$")
 # sun_path of a UNIX socket address, without its closing zero (unix(7)).
@@ -45,14 +47,14 @@ class BindError(Exception):
         self.texts = texts
 
 
-def open_listeners(
+def bind_listeners(
     frontends: Iterable[model.Frontend],
     maxconn: int,
     is_successor: bool,
     taken: Iterable[socket.socket] = (),
     complain: Callable[[str], None] = lambda text: None,
 ) -> list[Listener]:
-    """Binds every address of every enabled frontend and listens on it, or on what was `taken` over and fits.
+    """Binds every address of every enabled frontend, or has what was `taken` over and fits; `listen` follows.
 
     A successor may share a port with those it takes over from. What was taken and has no use here is closed. `complain` is
     told what the kernel does not grant. Raises BindError with one text per address that was refused; no socket stays open then.
@@ -79,23 +81,52 @@ def open_listeners(
             each.close()
     for listener in [] if errors else listeners:
         try:
-            _listen(listener, maxconn, listener.socket in new, complain)
+            _prepare(listener, maxconn, listener.socket in new, complain)
         except OSError as error:
-            errors.append(_bind_text(listener.frontend, listener.bind, "listen to", error))
+            errors.append(_bind_text(listener.frontend, listener.bind, "prepare", error))
     if errors:
-        for listener in listeners:
-            listener.socket.close()
+        _close(listeners)
         raise BindError(errors)
+    _let_go(listener.bind.descriptor for listener in listeners)
     return listeners
 
 
-def _listen(listener: Listener, maxconn: int, is_new: bool, complain: Callable[[str], None]) -> None:
-    bound, bind, frontend = listener.socket, listener.bind, listener.frontend
-    backlog = backlog_of(bind, frontend, frontend.maxconn or maxconn)
-    for text in prepare(bound, bind.options, frontend, backlog, is_new):
+def listen(listeners: Iterable[Listener], maxconn: int) -> None:
+    """Connections come in from now on: they wait until they are accepted. Raises BindError as `bind_listeners` does.
+
+    A successor calls it as late as may be: the kernel gives it its share of the connections at once.
+    """
+    errors: list[str] = []
+    for listener in listeners:
+        try:
+            listener.socket.listen(_backlog(listener, maxconn))
+            settle_acknowledgement(listener.socket, listener.frontend)
+        except OSError as error:
+            errors.append(_bind_text(listener.frontend, listener.bind, "listen to", error))
+    if errors:
+        _close(listeners)
+        raise BindError(errors)
+
+
+def _close(listeners: Iterable[Listener]) -> None:
+    for listener in listeners:
+        listener.socket.close()
+
+
+def _backlog(listener: Listener, maxconn: int) -> int:
+    return backlog_of(listener.bind, listener.frontend, listener.frontend.maxconn or maxconn)
+
+
+def _prepare(listener: Listener, maxconn: int, is_new: bool, complain: Callable[[str], None]) -> None:
+    bind, frontend = listener.bind, listener.frontend
+    for text in prepare(listener.socket, bind.options, frontend, _backlog(listener, maxconn), is_new):
         complain(f"Starting [{bind.origin}] for {_kind(frontend)} {frontend.name}: {text} for [{bind.address()}]")
-    bound.listen(backlog)
-    settle_acknowledgement(bound, frontend)
+
+
+def _let_go(descriptors: Iterable[int]) -> None:
+    """Closes inherited descriptors that have a twin here: while one is open, its port takes connections that nobody accepts."""
+    for descriptor in {each for each in descriptors if each > STANDARD_ERROR}:
+        os.close(descriptor)
 
 
 def open_stats_socket(config: model.StatsSocket, is_successor: bool = False) -> socket.socket:
@@ -104,7 +135,9 @@ def open_stats_socket(config: model.StatsSocket, is_successor: bool = False) -> 
         return _open_stats_path(config)
     try:
         if config.descriptor != -1:
-            return socket.socket(fileno=os.dup(config.descriptor))
+            inherited = socket.socket(fileno=os.dup(config.descriptor))
+            _let_go([config.descriptor])
+            return inherited
         bound = _bind(model.Bind(config.host, config.port, config.is_ipv6, 0, "", config.origin), is_successor)
     except OSError as error:
         raise BindError([_stats_text(config, error.strerror or str(error))]) from error

@@ -6,7 +6,7 @@ binds beside the old one (SO_REUSEPORT); each listener has a backlog then, and w
 new connections are steered to the newcomer (a classic BPF program names its place in the group), and the old process is told to
 go only when its backlogs are empty.
 
-Steering and waiting are Linux's (socket(7), proc(5)); where they cannot be had, nothing is lost but what HAProxy loses, too.
+Steering and waiting are Linux's (socket(7), sock_diag(7)); without them only that is lost which HAProxy loses, too.
 """
 
 import contextlib
@@ -16,11 +16,10 @@ import socket
 import struct
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from balancer.admin.handover import COUNT, GETSOCKS, PATIENCE_S, SOCKETS_PER_MESSAGE
+from balancer.socketdiag import listening_entries
 
 SOCKETS_MAX: Final = 65536
 
@@ -29,7 +28,6 @@ BPF_RETURN: Final = struct.Struct("=HBBI")  # struct sock_filter: code, jt, jf, 
 BPF_RET_K: Final = 6
 PROGRAM: Final = struct.Struct("@HP")  # struct sock_fprog: length, address
 
-LISTEN: Final = "0A"
 BACKLOG_PATIENCE_S: Final = 1.0
 BACKLOG_PAUSE_S: Final = 0.005
 
@@ -76,30 +74,6 @@ def _expected(talk: socket.socket) -> int:
 def _close(sockets: Iterable[socket.socket]) -> None:
     for each in sockets:
         each.close()
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One listening TCP socket of this network name space."""
-
-    address: str  # as the kernel writes it
-    waiting: int  # connections in its backlog
-    inode: int
-
-
-def listening_entries() -> list[Entry]:
-    """All listening TCP sockets, in no useful order; empty where the kernel does not tell."""
-    entries: list[Entry] = []
-    for name in ("/proc/net/tcp", "/proc/net/tcp6"):
-        try:
-            text = Path(name).read_text(encoding="ascii")
-        except OSError:
-            continue
-        for line in text.splitlines()[1:]:
-            words = line.split()
-            if len(words) > 9 and words[3] == LISTEN:
-                entries.append(Entry(f"{name} {words[1]}", int(words[4].partition(":")[2], 16), int(words[9])))
-    return entries
 
 
 def steer(sockets: Iterable[socket.socket]) -> None:

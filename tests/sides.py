@@ -17,7 +17,7 @@ from typing import BinaryIO, Final
 from program import SyslogReceiver
 from running import BALANCER, free_port, running, wait_until
 
-# How long the server of /slow takes: part of what it is asked to do, not a wait of a test.
+# How long the server of /slow takes, and that of /slow?N N seconds: part of what it is asked to do, not a wait of a test.
 THINKING_S: Final = 0.3
 # How long after its request a client half-closes "later": part of what it does, and well within that.
 LEAVING_S: Final = 0.1
@@ -115,7 +115,8 @@ def _stalls(client: socket.socket, head: bytes, body: bytes) -> bool:
 
 
 def _slow(client: socket.socket, head: bytes, body: bytes) -> bool:
-    time.sleep(THINKING_S)
+    told = re.match(rb"\S+ \S+\?(\d+) ", head)
+    time.sleep(int(told[1]) if told else THINKING_S)
     return _ok(client, head, body)
 
 

@@ -20,7 +20,7 @@ class Farm:
         # Connections a second that are accepted at most; 0 for no limit. The last two limit what does not exist here.
         self.connection_rate_limit: int = config.process.connection_rate_max
         self.session_rate_limit: int = config.process.session_rate_max
-        self.tls_rate_limit: int = 0
+        self.tls_rate_limit: int = config.process.tls_rate_max
         self.compression_rate_limit: int = 0  # KiB
         self.frontends: list[Frontend] = [
             Frontend(frontend, frontend.maxconn or maxconn) for frontend in config.frontends if not frontend.disabled

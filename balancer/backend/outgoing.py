@@ -12,8 +12,12 @@ from balancer import model
 
 # Linux: the port is chosen when the connection is made, so that one address serves more than 28,000 of them (ip(7)).
 IP_BIND_ADDRESS_NO_PORT: Final = 24
-# SO_LINGER: a close resets.
+# Linux 5.15: which of a socket's buffers somebody gave a size (asm-generic/socket.h); an older kernel knows no such option.
+SO_BUF_LOCK: Final = 72
+SOCK_RCVBUF_LOCK: Final = 2
+# SO_LINGER: a close resets; a close does not wait and does not reset.
 NO_LINGER: Final = struct.pack("ii", 1, 0)
+LINGER: Final = struct.pack("ii", 0, 0)
 
 
 def open_socket(config: model.Server, is_ipv6: bool) -> socket.socket:
@@ -91,6 +95,23 @@ def bound_buffers(connection: socket.socket, buffers: model.KernelBuffers) -> No
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffers.send_octets)
     if buffers.receive_octets:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffers.receive_octets)
+
+
+def unbound_buffers(connection: socket.socket) -> None:
+    """Takes back what `bound_buffers` did to a socket, perhaps in another process. Nothing happens before Linux 5.15."""
+    with contextlib.suppress(OSError):
+        if connection.getsockopt(socket.SOL_SOCKET, SO_BUF_LOCK):
+            with socket.socket(connection.family) as plain:
+                for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+                    connection.setsockopt(socket.SOL_SOCKET, option, plain.getsockopt(socket.SOL_SOCKET, option) // 2)
+            connection.setsockopt(socket.SOL_SOCKET, SO_BUF_LOCK, 0)
+
+
+def narrow(descriptor: int, receive_octets: int) -> None:
+    """From now on the kernel holds so much of what comes on that socket, unless somebody has chosen its size already."""
+    with socket.socket(fileno=os.dup(descriptor)) as twin, contextlib.suppress(OSError):
+        if not twin.getsockopt(socket.SOL_SOCKET, SO_BUF_LOCK) & SOCK_RCVBUF_LOCK:
+            twin.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_octets)
 
 
 def _prepare(made: socket.socket, config: model.Server, is_ipv6: bool) -> None:

@@ -53,6 +53,9 @@ class GlobalDraft:
     state_file: str = ""
     rings: tuple[Ring, ...] = ()
     maxconn: int = 0
+    connection_rate_max: int = 0
+    session_rate_max: int = 0
+    tls_rate_max: int = 0
     chroot: str = ""
     pidfile: str = ""
     uid: int = 0
@@ -70,8 +73,6 @@ class GlobalDraft:
     hard_stop_after_s: float = 0.0
     grace_s: float = 0.0
     descriptors_max: int = 0
-    connection_rate_max: int = 0
-    session_rate_max: int = 0
     bufsize: int = 16384
     maxrewrite: int = 1024
     maxhdr: int = 101
@@ -120,11 +121,11 @@ class ServerOptions:
     slowstart_s: float = 0.0
     track: str = ""
     source: Source | None = None
+    user_timeout_ms: int = 0
     minconn: int = 0
     pool_size_max: int = -1
     pool_purge_delay_s: float = -1.0
     reuse_max: int = -1
-    user_timeout_ms: int = 0
 
 
 @dataclass

@@ -26,7 +26,7 @@ BUFSIZE_MAX: Final = 256 * 1024 * 1024 - 1  # HAProxy: below 256 MB
 HEADERS_MAX: Final = 32767
 SOCKET_OCTETS_MAX: Final = 1 << 30
 STATS_MAXCONN_MAX: Final = 65535
-RATE_MAX: Final = (1 << 31) - 1
+RATE_MAX: Final = 0x7FFFFFFF
 NODE: Final = re.compile(r"[A-Za-z0-9._-]+")
 SPREAD_PERCENT_MAX: Final = 50
 
@@ -71,6 +71,10 @@ def _number(field: str, minimum: int, maximum: int, is_single: bool = True) -> C
             setattr(draft, field, number)
 
     return apply
+
+
+def _rate(field: str) -> Callable[[GlobalDraft, Statement], None]:
+    return _number(field, 0, RATE_MAX)
 
 
 def _flag(field: str) -> Callable[[GlobalDraft, Statement], None]:
@@ -175,6 +179,9 @@ GLOBAL_ROWS: Final[tuple[Keyword[GlobalDraft], ...]] = (
     works("log-tag", "G", "the program's name in log lines; haproxy", _text("log_tag", "a tag for use in syslog", False)),
     works("log-send-hostname", "G", "log lines name this host, or the one whose name follows", _log_hostname),
     works("maxconn", "G", "how many connections of clients the process takes at once", _number("maxconn", 0, 10_000_000)),
+    works("maxconnrate", "G", "how many connections a second come in at most; the others wait", _rate("connection_rate_max")),
+    works("maxsessrate", "G", "how many sessions a second begin at most, the same here", _rate("session_rate_max")),
+    works("maxsslrate", "G", "told by `show info`; there is no TLS here that it could limit", _rate("tls_rate_max")),
     works("chroot", "G", "the directory that becomes the root once everything is open", _text("chroot", "a directory")),
     works("server-state-file", "G", "the file of `load-server-state-from-file global`", _text("state_file", "a file path")),
     works("server-state-base", "G", "the directory of files of states", _text("state_folder", "a directory path")),
@@ -205,13 +212,6 @@ GLOBAL_ROWS: Final[tuple[Keyword[GlobalDraft], ...]] = (
     works("max-spread-checks", "G", "over how long the first checks are spread at most; their interval", _max_spread),
     works("node", "G", "the node's name in `show info`", _node),
     works("description", "G", "a text in `show info`", _description),
-    works(
-        "maxconnrate",
-        "G",
-        "how many new connections a second come in at most; the others wait",
-        _number("connection_rate_max", 0, RATE_MAX),
-    ),
-    works("maxsessrate", "G", "as `maxconnrate`, of sessions", _number("session_rate_max", 0, RATE_MAX)),
     works(
         "default-path",
         "G",

@@ -40,7 +40,7 @@ GLOBAL_KNOWN: Final[tuple[Keyword[Any], ...]] = rows(
         (
             NO_EFFECT,
             NO_TLS_HERE,
-            "ca-base crt-base issuers-chain-path maxsslconn maxsslrate ssl-default-bind-ciphers ssl-default-bind-ciphersuites "
+            "ca-base crt-base issuers-chain-path maxsslconn ssl-default-bind-ciphers ssl-default-bind-ciphersuites "
             "ssl-default-bind-curves ssl-default-bind-options ssl-default-server-ciphers ssl-default-server-ciphersuites "
             "ssl-default-server-options ssl-dh-param-file ssl-engine ssl-load-extra-del-ext ssl-load-extra-files "
             "ssl-mode-async ssl-propquery ssl-provider ssl-provider-path ssl-server-verify ssl-skip-self-issued-ca",

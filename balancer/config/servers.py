@@ -191,6 +191,7 @@ SERVER_ROWS: Final[tuple[Keyword[ServerDraft], ...]] = (
     works("maxconn", "s", "how many requests it is given at once; 0: no limit; more wait in its queue", _limit, value_count=1),
     works("minconn", "s", "what `maxconn` begins at; it grows with the backend's load up to `fullconn`", _limit, value_count=1),
     works("source", "s", "the address from which it is connected to: `ADDRESS[:PORT]`", server_source, value_count=1),
+    works("tcp-ut", "s", "how long what was sent may stay unacknowledged", _user_timeout, value_count=1),
     works("port", "s", "the port that checks connect to; the server's", _check_port, value_count=1),
     works("addr", "s", "the address that checks connect to; the server's", _check_address, value_count=1),
     works("observe", "s", "`layer4` or `layer7`: errors that visitors meet count as well", _observe, value_count=1),
@@ -223,7 +224,6 @@ SERVER_ROWS: Final[tuple[Keyword[ServerDraft], ...]] = (
         value_count=1,
     ),
     works("max-reuse", "s", "how many more requests a connection may get; -1: no limit", _pool("reuse_max", -1), value_count=1),
-    works("tcp-ut", "s", "how long what was sent to it may stay unacknowledged", _user_timeout, value_count=1),
     works("maxqueue", "s", "how many requests may wait for it; 0: no limit", _limit, value_count=1),
 )
 SERVER_TABLE: Final[Table[ServerDraft]] = Table((*SERVER_ROWS, *SERVER_OPTIONS))

@@ -20,6 +20,7 @@ from balancer.proxy.exchange import Exchange
 from balancer.proxy.gate import Gate
 from balancer.proxy.listener import Listener
 from balancer.proxy.outlet import ClientOutlet
+from balancer.proxy.reading import PORTION_OCTETS, read_in_portions
 from balancer.proxy.route import Route
 from balancer.proxy.services import Services
 
@@ -106,6 +107,8 @@ class ClientSide(ClientOutlet):
     def data_received(self, data: bytes) -> None:
         """Octets from the client."""
         try:
+            if len(data) > PORTION_OCTETS and self.transport is not None:
+                read_in_portions(self.transport, self, self.is_paused)
             self._received(data)
         except Exception as error:  # noqa: BLE001 - an edge: one fault ends one connection
             self._crashed(error)

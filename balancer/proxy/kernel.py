@@ -8,17 +8,13 @@ Device and family cannot be put back on a socket that is bound: `fits` says whet
 
 import os
 import socket
-import struct
 from dataclasses import dataclass
 from typing import Final
 
 from balancer import model
-from balancer.backend.outgoing import NO_LINGER, bound_buffers
+from balancer.backend.outgoing import LINGER, NO_LINGER, bound_buffers, unbound_buffers
 
 BACKLOG_MAX: Final = 65535  # the kernel's own bound is net.core.somaxconn; more is cut by it
-LINGER: Final = struct.pack("ii", 0, 0)
-# Which buffers keep the size that they were given; 0: none, the kernel fits them again (socket(7), Linux 5.14).
-SO_BUF_LOCK: Final = 72
 DEVICE_SIZE: Final = 16  # IFNAMSIZ
 DEFER_S: Final = 1
 
@@ -94,22 +90,9 @@ def _prepare_any(bound: socket.socket, frontend: model.Frontend, is_new: bool) -
     if frontend.resets_at_close or not is_new:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER if frontend.resets_at_close else LINGER)
     if not is_new:
-        _free_buffers(bound)
+        unbound_buffers(bound)
     if frontend.buffers is not None:
         bound_buffers(bound, frontend.buffers)
-
-
-def _free_buffers(bound: socket.socket) -> None:
-    try:
-        if not bound.getsockopt(socket.SOL_SOCKET, SO_BUF_LOCK):
-            return
-        with socket.socket(bound.family, socket.SOCK_STREAM) as plain:
-            for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
-                # The kernel doubles what it is told.
-                bound.setsockopt(socket.SOL_SOCKET, option, plain.getsockopt(socket.SOL_SOCKET, option) // 2)
-        bound.setsockopt(socket.SOL_SOCKET, SO_BUF_LOCK, 0)
-    except OSError:
-        pass  # an old kernel: the sizes stay
 
 
 def _wishes(options: model.SocketOptions, frontend: model.Frontend, backlog: int, plain: socket.socket) -> tuple[Wish, ...]:

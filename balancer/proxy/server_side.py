@@ -16,6 +16,7 @@ from balancer.backend.outgoing import NO_LINGER
 from balancer.backend.server import Server
 from balancer.proxy.channels import ServerChannel
 from balancer.proxy.exchange import Exchange
+from balancer.proxy.reading import PORTION_OCTETS, read_in_portions
 from balancer.proxy.writing import write_all
 
 TCP_INFO_OCTETS: Final = 128
@@ -58,6 +59,8 @@ class ServerSide(ServerChannel):
 
     def data_received(self, data: bytes) -> None:
         """Octets of an answer, or of nothing that was asked for."""
+        if len(data) > PORTION_OCTETS and self.transport is not None:
+            read_in_portions(self.transport, self, self.is_paused, self.descriptor)
         exchange = self.exchange
         if exchange is None:
             self._drop()

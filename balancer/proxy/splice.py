@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from mypy_extensions import mypyc_attr
 
 from balancer.backend.farm import Farm
+from balancer.backend.outgoing import narrow
 from balancer.http.framing import LENGTH, UNTIL_CLOSE, Body
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ PAGE_OCTETS: Final = 4096
 IDLE_PIPES_MAX: Final = 32
 # Pipes full that are moved in one turn of the loop.
 ROUNDS_MAX: Final = 2
+# The kernel makes a receive buffer the larger the more of it is taken at once: behind a client that stops reading, 5 to 20 MiB
+# were found in it. So large buffers are for few: where more bodies than these are under way, those of the others are bounded.
+CROWD: Final = 16
+CROWDED_OCTETS: Final = 131072
 FLAGS: Final = os.SPLICE_F_NONBLOCK | os.SPLICE_F_MOVE
 
 WAITING: Final = 0  # for the destination to have nothing left to write
@@ -185,6 +190,8 @@ class Splice:
         self.pipe = pipe
         try:
             self.lend()
+            if self.pipes.farm.pipes_used > CROWD:
+                narrow(self.source, CROWDED_OCTETS)
         except OSError:
             self.stop()
             self.give_up()

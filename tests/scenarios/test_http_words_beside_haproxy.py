@@ -183,7 +183,7 @@ def test_a_slow_body_meets_no_server_before_it_is_whole(sides: list[Side]) -> No
 
 @pytest.mark.parametrize(("section", "flags"), [("full", {"--VN", "SQVN"}), ("moves", {"--VN", "--DI"})])
 def test_a_cookie_whose_server_has_a_full_queue(sides: list[Side], section: str, flags: set[str]) -> None:
-    request = b"GET /slow HTTP/1.1\r\nHost: a\r\nCookie: S=one\r\nConnection: close\r\n\r\n"
+    request = b"GET /slow?1 HTTP/1.1\r\nHost: a\r\nCookie: S=one\r\nConnection: close\r\n\r\n"
     seen = []
     for one in sides:
         before = len(one.log.datagrams)

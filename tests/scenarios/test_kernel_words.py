@@ -261,9 +261,12 @@ def test_servers_are_connected_to_from_the_source(side: str, place: str, start: 
 
 
 @pytest.mark.parametrize("side", SIDES)
-def test_new_connections_come_in_no_faster_than_the_rate(side: str, start: Start) -> None:
+@pytest.mark.parametrize(("own", "process"), [("rate-limit sessions 8", ""), ("", "maxconnrate 8"), ("", "maxsessrate 8")])
+def test_new_connections_come_in_no_faster_than_the_rate(own: str, process: str, side: str, start: Start) -> None:
     port = free_port()
-    site = start(side, f"listen l\n    bind 127.0.0.1:{port}\n    rate-limit sessions 8\n" + SERVER)
+    site = start(side, f"listen l\n    bind 127.0.0.1:{port}\n    {own}\n" + SERVER, process=process)
+    limits = [site.figure(f"{what}RateLimit") for what in ("Conn", "Sess")]
+    assert limits == [8 * ("connrate" in process), 8 * ("sessrate" in process)]
     wait_until(serves(("127.0.0.1", port)), "an answer", tells=site.program.text)
     begun = time.monotonic()
     assert all(serves(("127.0.0.1", port))() for _ in range(20)), "nobody is refused"

@@ -30,6 +30,8 @@ from balancer.takeover import TakeoverError, take
 ROOT: Final = Path(__file__).resolve().parents[2]
 RESTARTS: Final = 10
 USERS: Final = 50
+# Each is two requests: the form, and the page that it leads to.
+CLICKS_PER_S: Final = 500
 PATH: Final = "/seaside/examples/counter"
 
 
@@ -70,10 +72,10 @@ class Site:
             status = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, timeout=60, check=False)
         assert status.returncode == 0, (self.folder / "start.out").read_text()
 
-    async def load(self, seconds: float) -> dict[str, Any]:
-        """Lets the users click; their report."""
+    async def load(self, seconds: float, clicks_per_s: int) -> dict[str, Any]:
+        """Lets the users click, so often whatever comes back; their report."""
         report = self.folder / "report.json"
-        words = ["--users", str(USERS), "--seconds", str(seconds), "--json", str(report)]
+        words = ["--users", str(USERS), "--seconds", str(seconds), "--rate", str(clicks_per_s), "--json", str(report)]
         command = [sys.executable, "-m", "benchmarks", "load", self.url, *words]
         done = await asyncio.to_thread(
             subprocess.run, command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False
@@ -137,7 +139,7 @@ async def replaced_under_load(found: Site, programs: Sequence[Sequence[str]], *,
             seen.extend(found.pids())
 
     happening = asyncio.ensure_future(restarts())
-    report = await found.load(0.8 * len(programs))
+    report = await found.load(0.8 * len(programs), CLICKS_PER_S)
     await happening
     assert len(set(seen)) == len(programs)
     *old, newest = [int(pid) for pid in seen]
@@ -151,7 +153,7 @@ async def test_ten_restarts_under_load_lose_nothing(hands_over: bool) -> None:
     async with site() as found:
         report = await replaced_under_load(found, [BALANCER] * (RESTARTS + 1), hands_over=hands_over)
         assert (report["errors"], report["lost"], report["moved"]) == ({}, [], [])
-        assert report["clicks"] > 100 * RESTARTS
+        assert report["clicks"] > CLICKS_PER_S // 5 * RESTARTS
 
 
 @pytest.mark.parametrize("hands_over", [False, True], ids=["bound beside", "handed over"])

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from bodies import FILE, LARGE, NO_LINGER, PART, PATIENCE_S, Server, Stage, digest, octets, read_body, read_head, request
+from bodies import FILE, LARGE, MEBI, NO_LINGER, PART, PATIENCE_S, Server, Stage, digest, octets, read_body, read_head, request
 from program import SyslogReceiver
 from running import BALANCER, free_port, running, wait_until
 
 WORDS: Final[dict[str, tuple[str, ...]]] = {"spliced": BALANCER, "copied": (*BALANCER, "-dS"), "haproxy": ("haproxy",)}
+# More than may have large buffers of the kernel's at once.
+STALLED: Final = 40
 
 
 @pytest.fixture
@@ -293,3 +295,27 @@ def test_no_pipe_left_means_a_copied_body(stage: Callable[[str], Stage], tmp_pat
                     _, _, rest = read_head(client)
                     assert read_body(client, LARGE, rest) == (LARGE, digest(LARGE), "whole")
                 assert one.figure("TotalSplicdedBytesOut") - spliced < LARGE // 2
+
+
+def waiting_octets(port: int) -> list[int]:
+    """What lies in the receive buffers of connections to that port, least first (proc(5), /proc/net/tcp)."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sorted(int(row[4].partition(":")[2], 16) for row in rows if row[2] == f"0100007F:{port:04X}")
+
+
+@pytest.mark.parametrize("name", ["spliced", "copied"])
+def test_clients_that_read_nothing_leave_little_in_the_kernel(name: str, stage: Callable[[str], Stage]) -> None:
+    one = stage(name)
+    with ExitStack() as stack:
+        for _ in range(STALLED):
+            client = stack.enter_context(one.connect())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.sendall(request("/large"))
+        seen: list[list[int]] = [[]]
+
+        def stands_still() -> bool:
+            seen.append(waiting_octets(one.server.port))
+            return len(seen[-1]) == STALLED and seen[-1][0] > 0 and seen[-1] == seen[-5 if len(seen) > 5 else 0]
+
+        wait_until(stands_still, "nothing moves", tells=lambda: str(seen[-1]))
+    assert seen[-1][STALLED // 2] < MEBI, "half of them"

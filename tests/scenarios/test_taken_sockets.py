@@ -272,8 +272,8 @@ def test_an_inherited_socket_loses_what_the_file_does_not_ask_for(side: str, sit
         for name, value in (("TCP_MAXSEG", 900), ("TCP_USER_TIMEOUT", 777), ("TCP_DEFER_ACCEPT", 3), ("TCP_FASTOPEN", 9)):
             inherited.setsockopt(*READ[name], value)
         body = f"listen l\n    bind fd@{inherited.fileno()}\n{SERVER}"
-        site.start(side, body, pass_fds=(inherited.fileno(),))
-        assert readings(inherited) == of_system()
+        program = site.start(side, body, pass_fds=(inherited.fileno(),))
+        wait_until(lambda: readings(inherited) == of_system(), "a socket as new", tells=program.text)
 
 
 BIND_FILE: Final = "listen l\n    bind unix@{{folder}}/site.sock {words}\n" + SERVER

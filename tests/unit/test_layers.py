@@ -30,6 +30,7 @@ LAYERS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
             "privileges",
             "process",
             "service",
+            "socketdiag",
             "sockets",
             "states",
             "takeover",
