@@ -107,9 +107,11 @@ class ClientSide(ClientOutlet):
     def data_received(self, data: bytes) -> None:
         """Octets from the client."""
         try:
-            if len(data) > PORTION_OCTETS and self.transport is not None:
-                read_in_portions(self.transport, self, self.is_paused)
             self._received(data)
+            if len(data) > PORTION_OCTETS and self.transport is not None:
+                exchange = self.exchange
+                if exchange is None or exchange.splices is None:
+                    read_in_portions(self.transport, self, self.is_paused)
         except Exception as error:  # noqa: BLE001 - an edge: one fault ends one connection
             self._crashed(error)
 

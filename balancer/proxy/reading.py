@@ -1,10 +1,11 @@
-"""How a connection that carries much is read: in portions that leave the kernel's receive buffer small.
+"""How a connection that carries much is read where it is copied: in portions that leave the kernel's receive buffer small.
 
 A transport reads up to 256000 octets at once. The more is taken at once, the larger the kernel makes the buffer of that
 connection, and what it then holds is lost memory once the other side stops reading: 3 MiB a connection were measured, 0.1 with
 HAProxy. Reading into a buffer of ours bounds both, but costs every read two calls more, 3 % of a small request's own
-instructions. So a connection is read that way only from the first time on that it brings more than a portion. One that goes
-on to bring full portions carries a body that is copied: there a larger buffer of the kernel's saves nothing.
+instructions. So a connection is read that way only from the first time on that it brings more than a portion, and not where
+a splice follows, which has bounds of its own (`splice.CROWD`). One that goes on to bring full portions gets a small buffer of
+the kernel's as well: a larger one would save nothing.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from balancer.backend.outgoing import narrow
 PORTION_OCTETS: Final = 69632
 # One for all connections: each takes its octets out before the next is read.
 ROOM: Final = memoryview(bytearray(PORTION_OCTETS))
-# So many full ones behind each other are no body that is spliced, of which one comes this way.
+# So many full ones behind each other are no body that is spliced: of that one comes this way, or a few.
 FULL_PORTIONS: Final = 3
 # What the kernel holds of such a body.
 COPIED_OCTETS: Final = 131072
@@ -50,7 +51,7 @@ class Portions:
     def __init__(self, reader: Reader, descriptor: int) -> None:
         self.reader = reader
         self.descriptor = descriptor
-        self.full_count: int = 0  # portions behind each other
+        self.full_count: int = 0  # portions behind each other, of one body
 
     def get_buffer(self, _wanted: int) -> memoryview:
         """Where the transport reads into."""
@@ -81,9 +82,11 @@ class Portions:
         self.reader.resume_writing()
 
 
-def read_in_portions(transport: asyncio.Transport, reader: Reader, is_paused: bool, descriptor: int = -1) -> None:
+def read_in_portions(transport: asyncio.Transport, reader: Reader, is_paused: bool, descriptor: int = -1) -> Portions:
     """Lets the transport read in portions from now on; one that reads begins afresh for it. `descriptor`: see `Portions`."""
-    transport.set_protocol(Portions(reader, descriptor))  # type: ignore[arg-type]
+    portions = Portions(reader, descriptor)
+    transport.set_protocol(portions)  # type: ignore[arg-type]
     if not is_paused and not transport.is_closing():
         transport.pause_reading()
         transport.resume_reading()
+    return portions

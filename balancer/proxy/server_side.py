@@ -16,7 +16,7 @@ from balancer.backend.outgoing import NO_LINGER
 from balancer.backend.server import Server
 from balancer.proxy.channels import ServerChannel
 from balancer.proxy.exchange import Exchange
-from balancer.proxy.reading import PORTION_OCTETS, read_in_portions
+from balancer.proxy.reading import PORTION_OCTETS, Portions, read_in_portions
 from balancer.proxy.writing import write_all
 
 TCP_INFO_OCTETS: Final = 128
@@ -46,6 +46,7 @@ class ServerSide(ServerChannel):
         self.is_paused: bool = False
         self.descriptor: int = sock.fileno()  # for as long as the transport is not closing
         self.is_behind: bool = False  # the transport's write buffer may hold something
+        self.portions: Portions | None = None  # how it is read, once it has brought much
 
     def __repr__(self) -> str:
         state = "idle" if self.is_pooled else repr(self.exchange)
@@ -59,8 +60,6 @@ class ServerSide(ServerChannel):
 
     def data_received(self, data: bytes) -> None:
         """Octets of an answer, or of nothing that was asked for."""
-        if len(data) > PORTION_OCTETS and self.transport is not None:
-            read_in_portions(self.transport, self, self.is_paused, self.descriptor)
         exchange = self.exchange
         if exchange is None:
             self._drop()
@@ -71,6 +70,8 @@ class ServerSide(ServerChannel):
             return
         try:
             answer.arrive(data, self.loop.time())
+            if len(data) > PORTION_OCTETS and self.transport is not None and exchange.splices is None:
+                self.portions = read_in_portions(self.transport, self, self.is_paused, self.descriptor)
         except Exception as error:  # noqa: BLE001 - an edge: one fault ends one connection
             exchange.crash(error)
 
@@ -145,6 +146,8 @@ class ServerSide(ServerChannel):
         """What comes from now on is the answer to this request."""
         assert isinstance(request, Exchange) and self.exchange is None
         self.exchange = request
+        if self.portions is not None:
+            self.portions.full_count = 0
 
     def end(self, may_keep: bool, now: float) -> None:
         """The exchange is over: into the pool, or closed."""
