@@ -175,7 +175,7 @@ class Answer:
             own, preserve = b"", False
             if exchange.backend is not None:
                 persistence = exchange.backend.persistence
-                if persistence is not None:
+                if persistence is not None and (exchange.scene is None or not exchange.scene.ignores_cookie):
                     own, preserve = persistence.name, persistence.keeps_own
             head = ResponseHead(data, begin, end, limits.field_count_max, own, preserve)
             if head.error:

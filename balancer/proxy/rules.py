@@ -8,6 +8,8 @@ fails there is answered 500, and never sent.
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final
 
+from balancer.backend.backend import Backend
+from balancer.backend.server import Server
 from balancer.http.errors import ErrorPage, page_from_file
 from balancer.http.head import RequestHead, ResponseHead
 from balancer.http.octets import CLASS, FIELD
@@ -147,13 +149,18 @@ def choose_backend(exchange: "Exchange", rules: tuple[Rule, ...]) -> str:
     return ""
 
 
-def choose_server(exchange: "Exchange", rules: tuple[Rule, ...]) -> str:
-    """The server of the first `use-server` that applies, "" for none."""
+def choose_server(exchange: "Exchange", backend: Backend, rules: tuple[Rule, ...]) -> Server | None:
+    """The server of the first `use-server` that applies and whose server may be used."""
     scene = scene_of(exchange)
     for rule in rules:
         if holds(scene, rule.condition):
-            return text(scene, rule.value).decode("utf-8", "replace") if rule.value else rule.name
-    return ""
+            name = text(scene, rule.value).decode("utf-8", "replace") if rule.value else rule.name
+            server = backend.find_server(name)
+            if server is None:
+                return None
+            if server.is_usable() or backend.config.persist or exchange.is_forced:
+                return server
+    return None
 
 
 def first_that_holds(exchange: "Exchange", rules: tuple[Rule, ...]) -> str:
