@@ -62,9 +62,7 @@ class Answer:
             octets += self.head.log_octets()
             body = self.body
             if body is not None:
-                octets += body.data_octets
-                if body.kind == CHUNKED and body.is_done:
-                    octets += 1
+                octets += body.logged_octets()
         return octets
 
     def arrive(self, data: bytes, now: float) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from balancer.backend.backend import Backend
 from balancer.backend.server import Server
 from balancer.http.errors import ErrorPage, page_from_file
+from balancer.http.framing import NO_BODY
 from balancer.http.head import RequestHead, ResponseHead
 from balancer.http.octets import CLASS, FIELD
 from balancer.http.reasons import reason_of
@@ -350,6 +351,8 @@ def _answer(exchange: "Exchange", scene: Scene, rule: Rule, is_backend: bool, no
         page = _redirect(scene, rule)
         if page is None:
             return False
+        if exchange.upload.kind != NO_BODY and not is_response:
+            _close_behind(page)
         exchange.reply = page
         exchange.finish(phases.LOCAL, now)
     elif action == "reject":
@@ -397,6 +400,12 @@ def local_page(status: int, fields: list[tuple[bytes, bytes]], body: bytes, reas
     page.keeps = head
     page.body = body
     return page
+
+
+def _close_behind(page: ErrorPage) -> None:
+    """HAProxy reads no body of a request that it redirects: it closes, and counts that it says so."""
+    page.always_closes = True
+    page.logged_octets += len(b"connection" + b"close")
 
 
 def _redirect(scene: Scene, rule: Rule) -> ErrorPage | None:
