@@ -286,6 +286,22 @@ CASES: Final[tuple[Case, ...]] = (
             "listen l\n bind :18080\nbackend b\n http-request deny if { fe_conn gt 2 }",
         )
     ),
+    *(
+        Case(
+            f"rules of named defaults about what is not there: {condition} for a {letter}",
+            f"{NAMED} http-request deny if {{ {condition} }}\n{D}backend b\n server s 127.0.0.1:1\n"
+            f"{user} bind :18080\n default_backend b\n",
+        )
+        for letter, user in (
+            ("frontend", "frontend f from base\n"),
+            ("backend", "backend c from base\nfrontend f\n use_backend c if TRUE\n"),
+        )
+        for condition in ("nbsrv lt 1", "nbsrv(b) lt 1", "nbsrv(nobody) lt 1", "fe_conn gt 1", "srv_is_up(s)", "srv_is_up(b/s)")
+    ),
+    *(
+        Case(f"a sample that asks its own section: {name}", f"{RULES} http-request deny if {{ {name} lt 1 }}\n")
+        for name in ("connslots", "be_conn_free()")
+    ),
     Case("a variable without a matching method", RULES + " http-request deny if { var(txn.a) x }\n"),
     Case("a range that ends before it begins", RULES + " http-request deny if { src_port 3:1 }\n"),
     Case("a backend of a rule that is not there", RULES + " use_backend nobody if TRUE\n", UNPLACED),

@@ -147,6 +147,7 @@ SCRIPT: Final[dict[str, Step]] = {
     "unchanged": _sends(b'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\n\r\n'),
     "empty": _sends(b"HTTP/1.1 204 No Content\r\n\r\n"),
     "chunked": _sends(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n3;x=y\r\nyou\r\n0\r\n\r\n"),
+    "trailers": _sends(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 1\r\nY:z\r\n\r\n"),
     "until-close": _sends(b"HTTP/1.1 200 OK\r\n\r\nhello", keeps=False),
     "hints": _sends(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
     "own": _sends(b"HTTP/1.1 200 OK\r\nSet-Cookie: SEASIDE=own\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\nok"),

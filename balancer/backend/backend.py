@@ -118,6 +118,11 @@ class Backend:
         """UP or DOWN, as the statistics show it; a backend without servers is UP."""
         return "UP" if not self.servers or self.is_up() else "DOWN"
 
+    def hidden_cookie(self) -> bytes:
+        """The name of the cookie that its servers do not get to see, b"" where they see all."""
+        persistence = self.persistence
+        return persistence.name if persistence is not None and persistence.indirect else b""
+
     def assign(self, request: Request, now: float) -> int:
         """Gives the request a server and its slot (ASSIGNED), a place in a queue (QUEUED), or neither.
 

@@ -2,8 +2,9 @@
 
 The first value that names a usable server wins; unknown ones before or behind it are passed over. A value ends at `|`
 (dates follow) or, in prefix mode, at `~` (the application's value follows). The letters are the third and fourth of the
-termination state: N none, I invalid, D names a server that cannot be used, V valid, E idle for too long, O too old; on the
-answer N nothing, I inserted, U the same with new dates, D the server's own was removed, R it was rewritten, P it passed.
+termination state: N none, I invalid, D names a server that cannot be used, V valid, E idle for too long, O too old, U a rule
+has decided instead; on the answer N nothing, I inserted, U the same with new dates, D the server's own was removed, R it was
+rewritten, P it passed.
 """
 
 from typing import Final
@@ -21,6 +22,7 @@ DOWN: Final = 68  # D
 VALID: Final = 86  # V
 EXPIRED: Final = 69  # E
 OLD: Final = 79  # O
+UNUSED: Final = 85  # U
 INSERTED: Final = 73  # I
 DELETED: Final = 68  # D
 PRESERVED: Final = 80  # P

@@ -47,17 +47,29 @@ def keep_references(proxy: ProxyDraft, statement: Statement, tests: Iterable[Tes
 
 
 def check_asked(proxy: ProxyDraft, proxies: Sequence[ProxyDraft], report: Report) -> None:
-    """Refuses names that nobody has, in HAProxy's words, once for each line; without a name the section itself is meant."""
-    for reference in dict.fromkeys(proxy.asked):
-        kind = NAMES[reference.keyword]
-        where = f"referenced in arg 1 of ACL keyword '{reference.keyword}' in proxy '{proxy.name}'"
-        if not reference.name and kind != SERVER:
-            if not (proxy.is_frontend() if kind == FRONTEND else proxy.is_backend()):
-                report.alert(reference.origin, f"proxy '{proxy.name}', {where}, has not {kind} capability.")
-            continue
-        missing = _missing(proxy, reference, kind, proxies)
-        if missing:
-            report.alert(reference.origin, f"{missing} {where}.")
+    """Refuses names that nobody has, in HAProxy's words, once for each line; without a name the section itself is meant.
+
+    The rules that a section takes over from its `defaults` are looked at with it, and told once of all that do.
+    """
+    told = {(finding.origin, finding.text) for finding in report.findings}
+    for holder in (proxy.rules_before, proxy):
+        for reference in dict.fromkeys(() if holder is None else holder.asked):
+            complaint = _complaint(holder or proxy, reference, proxy, proxies)
+            if complaint and (reference.origin, complaint) not in told:
+                report.alert(reference.origin, complaint)
+
+
+def _complaint(holder: ProxyDraft, reference: Reference, proxy: ProxyDraft, proxies: Sequence[ProxyDraft]) -> str:
+    """What is wrong with a name in a line of `holder` when it is asked for `proxy`; "" if nothing is."""
+    kind = NAMES[reference.keyword]
+    place = f"in arg 1 of ACL keyword '{reference.keyword}' in proxy '{holder.name}'"
+    if not reference.name and kind != SERVER:
+        has_kind = proxy.is_frontend() if kind == FRONTEND else proxy.is_backend()
+        return "" if has_kind else f"proxy '{holder.name}', referenced {place}, has not {kind} capability."
+    if kind == SERVER and holder is not proxy and reference.name and "/" not in reference.name:
+        return f"backend name must be set {place}."
+    missing = _missing(proxy, reference, kind, proxies)
+    return f"{missing} referenced {place}." if missing else ""
 
 
 def _missing(proxy: ProxyDraft, reference: Reference, kind: str, proxies: Sequence[ProxyDraft]) -> str:

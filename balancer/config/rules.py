@@ -325,7 +325,7 @@ RULE_ROWS: Final[tuple[Keyword[ProxyDraft], ...]] = (
     works("http-after-response", "DFLB", "a rule on all answers (docs/rules.md)", parse_rule),
     works("redirect", "FLB", "`location|prefix|scheme TO [code N] [options] [if|unless ...]`", parse_redirect_line),
     works("use_backend", "FL", "`NAME [if|unless ...]`: the first that applies", parse_use_backend),
-    works("use-server", "LB", "`NAME if|unless ...`: unless the cookie says another", parse_use_server),
+    works("use-server", "LB", "`NAME if|unless ...`: before any cookie; the first whose server may be used", parse_use_server),
     works("force-persist", "LB", "`if|unless ...`: the cookie counts also for a server that is down", parse_persistence),
     works("ignore-persist", "LB", "`if|unless ...`: the cookie does not count", parse_persistence),
     works("monitor fail", "FL", "`if|unless ...`: `monitor-uri` answers 503", parse_monitor_fail),

@@ -49,14 +49,13 @@ class ErrorPage:
         self.always_closes = always_closes
 
 
-# What is answered before there is an exchange: HAProxy closes after it and logs no octet of it.
-_CLOSING: Final = (400, 408, 501)
+# What is answered before there is an exchange, too: HAProxy closes after it then, and logs no octet of it.
+_CLOSING: Final = (400, 408)
+_EARLY: Final = (*_CLOSING, 501)
 
 
-def _logged_octets(version: bytes, status: int, reason: bytes, fields: list[bytes], body: bytes) -> int:
-    """What HAProxy logs as bytes read; `fields` are names and values."""
-    if status in _CLOSING:
-        return 0
+def _logged_octets(version: bytes, reason: bytes, fields: list[bytes], body: bytes) -> int:
+    """What HAProxy logs as bytes read, `fields` being names and values; no octet where it answers before there is a request."""
     return 20 + len(version) + 3 + len(reason) + sum([len(part) for part in fields]) + 1 + len(body)
 
 
@@ -65,15 +64,18 @@ def _built_in(status: int) -> ErrorPage:
     body = b"<html><body><h1>%s</h1>\n%s\n</body></html>\n" % (heading, text)
     line = b"HTTP/1.1 %d %s\r\n" % (status, reason)
     length = b"%d" % len(body)
-    if status in _CLOSING:
-        head = line + (
-            b"Content-length: %s\r\nCache-Control: no-cache\r\nConnection: close\r\nContent-Type: text/html\r\n\r\n" % length
-        )
-        return ErrorPage(status, head, head, body, 0, True)
     fields = b"content-length: %s\r\ncache-control: no-cache\r\ncontent-type: text/html\r\n" % length
     counted = [b"content-length", length, b"cache-control", b"no-cache", b"content-type", b"text/html"]
-    logged = _logged_octets(b"HTTP/1.1", status, reason, counted, body)
-    return ErrorPage(status, line + fields + b"\r\n", line + fields + b"connection: close\r\n\r\n", body, logged, False)
+    keeps, closes = line + fields + b"\r\n", line + fields + b"connection: close\r\n\r\n"
+    if status in _EARLY:
+        closes = line + (
+            b"Content-length: %s\r\nCache-Control: no-cache\r\nConnection: close\r\nContent-Type: text/html\r\n\r\n" % length
+        )
+    if status in _CLOSING:
+        keeps = closes
+        counted += [b"connection", b"close"]
+    logged = _logged_octets(b"HTTP/1.1", reason, counted, body)
+    return ErrorPage(status, keeps, closes, body, logged, status in _CLOSING)
 
 
 PAGES: Final = {status: _built_in(status) for status in _REASONS}
@@ -109,7 +111,7 @@ def page_from_file(status: int, raw: bytes) -> ErrorPage:
             says_close = says_close or (name.lower() == b"connection" and value.lower() == b"close")
             has_length = has_length or name.lower() == b"content-length"
     closes = says_close or not has_length or version.upper() == b"HTTP/1.0"
-    logged = _logged_octets(version, status, rest[4:], counted, body)
+    logged = _logged_octets(version, rest[4:], counted, body)
     is_silent = not says_close and version.upper() != b"HTTP/1.0" and head.endswith(b"\r\n\r\n")
     closing = head[:-2] + b"connection: close\r\n\r\n" if is_silent else head
     return ErrorPage(status, head, closing, body, logged, closes)

@@ -68,7 +68,8 @@ class Body:
     """One message body on its way through.
 
     `is_done` when the end was seen, `is_bad` when the framing is broken (nothing more is to be read). `data_octets` counts
-    the payload. `out` collects what is to be sent on since the caller last took it.
+    the payload, `trailer_octets` the names and values behind it. `out` collects what is to be sent on since the caller last
+    took it.
     """
 
     def __init__(self, kind: int, length: int, writes_chunks: bool) -> None:
@@ -78,6 +79,7 @@ class Body:
         self.is_done: bool = kind == NO_BODY or (kind == LENGTH and length == 0)
         self.is_bad: bool = False
         self.data_octets: int = 0
+        self.trailer_octets: int = 0
         self.out: list[bytes] = []
         self.state: i64 = _SIZE
         self.digits: i64 = 0
@@ -116,6 +118,10 @@ class Body:
             if self.writes_chunks:
                 self.out.append(b"0\r\n\r\n")
         return self.is_done
+
+    def logged_octets(self) -> int:
+        """What HAProxy counts of it: neither sizes nor line ends, but one for the last chunk."""
+        return self.data_octets + self.trailer_octets + (1 if self.kind == CHUNKED and self.is_done else 0)
 
     def _emit(self, data: bytes) -> None:
         self.data_octets += len(data)
@@ -256,6 +262,8 @@ class Body:
             return self._bad(start)
         if self.writes_chunks:
             self.out.append(b"0\r\n" + text[:end])
+        if end > 2:
+            self.trailer_octets = _counted(text[: end - 4])
         self.trailer = b""
         self.is_done = True
         return start + end - held
@@ -268,6 +276,12 @@ class Body:
             return True
         self.trailer_read = end
         return _are_trailers(text[begin:end])
+
+
+def _counted(lines: bytes) -> int:
+    """The octets of the names and values of good lines."""
+    fields = [line.partition(b":") for line in lines.split(b"\r\n")]
+    return sum([len(name) + len(value.strip(b" \t")) for name, _, value in fields])
 
 
 def _are_trailers(lines: bytes) -> bool:

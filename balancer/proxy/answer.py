@@ -62,9 +62,7 @@ class Answer:
             octets += self.head.log_octets()
             body = self.body
             if body is not None:
-                octets += body.data_octets
-                if body.kind == CHUNKED and body.is_done:
-                    octets += 1
+                octets += body.logged_octets()
         return octets
 
     def arrive(self, data: bytes, now: float) -> None:
@@ -175,7 +173,7 @@ class Answer:
             own, preserve = b"", False
             if exchange.backend is not None:
                 persistence = exchange.backend.persistence
-                if persistence is not None:
+                if persistence is not None and (exchange.scene is None or not exchange.scene.ignores_cookie):
                     own, preserve = persistence.name, persistence.keeps_own
             head = ResponseHead(data, begin, end, limits.field_count_max, own, preserve)
             if head.error:

@@ -76,8 +76,7 @@ class Exchange(Visitor):
         counters.requests_total += 1
         counters.request_rate.tick(now)
         self.services.farm.requests_total += 1
-        if self.head.expects_continue and self.head.minor == 0:
-            self.head.expects_continue = False
+        self.head.expects_continue = self.head.expects_continue and self.head.minor == 1
         if self.route.monitor_uri and self.head.target == self.route.monitor_uri:
             counters.intercepted += 1
             self.is_monitored = True
@@ -130,8 +129,7 @@ class Exchange(Visitor):
         self.awaits_body = True
         if self.head.expects_continue:
             self.client.send_head(CONTINUE)
-        limit = self.route.head_timeout_s
-        self.services.wheel.set(self.client, now + limit if limit else 0.0)
+        self._wait(self.route.head_timeout_s, now)
 
     def _assign(self, now: float) -> None:
         backend = self.backend
@@ -141,8 +139,7 @@ class Exchange(Visitor):
             self._assigned(now)
         elif outcome == QUEUED:
             self.enter(phases.QUEUE)
-            limit = backend.config.queue_timeout_s or backend.config.connect_timeout_s
-            self.services.wheel.set(self.client, now + limit if limit else 0.0)
+            self._wait(backend.config.queue_timeout_s or backend.config.connect_timeout_s, now)
         else:
             assert outcome in (NO_SERVER, NO_ROOM)
             self.enter(phases.QUEUE)
@@ -201,8 +198,7 @@ class Exchange(Visitor):
             server.counters.reuses += 1
             self.connected(kept)
             return
-        limit = 5.0 if self.backend is None else self.backend.config.connect_timeout_s
-        self.services.wheel.set(self.client, now + limit if limit else 0.0)
+        self._wait(5.0 if self.backend is None else self.backend.config.connect_timeout_s, now)
         server.counters.connections_total += 1
         self.connecting = self.services.connect(self, server)
 
@@ -220,20 +216,16 @@ class Exchange(Visitor):
         if self.route.reuse == REUSE_NEVER:
             channel.is_private = True
         channel.begin(self)
-        cut = b""
-        if self.backend is not None:
-            persistence = self.backend.persistence
-            if persistence is not None and persistence.indirect:
-                cut = persistence.name
         client = self.client
+        if patience.has_left(self):
+            self.finish(phases.CLIENT_ABORT, now)  # nothing has gone out: the server is spared what nobody waits for
+            return
+        cut = b"" if self.backend is None else self.backend.hidden_cookie()
         fallback = b"" if self.head.has_host else f"{client.local_host}:{client.local_port}".encode()
         added = self.route.added_lines(client.client_host, client.local_host, self.head, self.unique_id)
         if self.route.tells_source:
             self.source = channel.source()
-        pieces = [self.head.forwarded(fallback, cut, added)]
-        if self.held:
-            pieces.extend(self.held)
-        channel.send(pieces)
+        channel.send([self.head.forwarded(fallback, cut, added), *self.held])
         if channel.use_count == 1:
             self.release_held()
         self.answer = Answer(self)
@@ -327,8 +319,10 @@ class Exchange(Visitor):
 
     def arm(self, now: float) -> None:
         """Sets the deadline for what this exchange waits for now."""
-        limit = patience.timeout_s(self)
-        self.services.wheel.set(self.client, now + limit if limit else 0.0)
+        self._wait(patience.timeout_s(self), now)
+
+    def _wait(self, limit_s: float, now: float) -> None:
+        self.services.wheel.set(self.client, now + limit_s if limit_s else 0.0)
 
     def late(self, now: float) -> None:
         """The deadline has passed."""
@@ -336,13 +330,15 @@ class Exchange(Visitor):
         if phase is phases.TARPIT:
             self.finish(phases.PROXY, now)
         elif phase is phases.CONNECT:
-            if self.is_pausing:
+            if patience.has_left(self):
+                self.finish(phases.CLIENT_ABORT, now)
+            elif self.is_pausing:
                 self.is_pausing = False
                 self._try_again(now)
-                return
-            if self.connecting is not None:
-                self.connecting.cancel()
-            self.connect_failed(True, False)
+            else:
+                if self.connecting is not None:
+                    self.connecting.cancel()
+                self.connect_failed(True, False)
         elif phase is phases.QUEUE:
             self._not_served(phases.SERVER_TIMEOUT, now)
         elif patience.waits_for_client(self):
@@ -404,7 +400,10 @@ class Exchange(Visitor):
         elif not self.upload.is_done or (phase is phases.DATA and is_reset):
             self.finish(phases.CLIENT_ABORT, now)
         elif phase is not phases.DATA and self.backend is not None and self.backend.config.abortonclose:
-            self.finish(phases.CLIENT_ABORT, now)
+            if is_reset or self.connecting is None:
+                self.finish(phases.CLIENT_ABORT, now)
+            else:
+                self.services.wheel.set(self.client, patience.last_moment(now))
 
     def server_ended(self, was_orderly: bool, now: float) -> None:
         """The server closed or reset the connection of this exchange."""
@@ -423,8 +422,7 @@ class Exchange(Visitor):
             self.enter(phases.CONNECT)
             assert self.target is not None
             self.target.counters.retries += 1
-            limit = 0.0 if self.backend is None else self.backend.config.connect_timeout_s
-            self.services.wheel.set(self.client, now + limit if limit else 0.0)
+            self._wait(0.0 if self.backend is None else self.backend.config.connect_timeout_s, now)
             self.connecting = self.services.connect(self, self.target)
             return
         analysis.tell(self.target, analysis.CLOSED if was_orderly else analysis.READ_ERROR)

@@ -6,7 +6,6 @@ from balancer.backend.counters import Counters
 from balancer.backend.persistence import DOWN, NO_LETTER, NONE, VALID
 from balancer.backend.server import Server
 from balancer.http.errors import ErrorPage
-from balancer.http.framing import CHUNKED
 from balancer.model import ERR
 from balancer.proxy import phase as phases
 from balancer.proxy.captured import request_fields, response_fields, sent_cookie, set_cookie
@@ -34,7 +33,7 @@ def timers_ms(exchange: "Exchange") -> tuple[int, int, int]:
     if exchange.connected_at < 0.0:
         return queue_ms, -1, -1
     connect_ms = int((exchange.connected_at - exchange.assigned_at) * 1000.0 + 0.5)
-    if exchange.answered_at < 0.0:
+    if exchange.answered_at < 0.0 or exchange.reply is not None:
         return queue_ms, connect_ms, -1
     return queue_ms, connect_ms, int((exchange.answered_at - exchange.connected_at) * 1000.0 + 0.5)
 
@@ -65,11 +64,10 @@ def answered_octets(exchange: "Exchange", page: ErrorPage | None) -> int:
     if page is None:
         return 0 if answer is None else answer.logged_octets()
     octets = page.logged_octets
-    if exchange.reply is not None:
-        if exchange.asks_head():
-            octets -= len(page.body)
-        if answer is not None and answer.head is not None:
-            octets += answer.head.log_octets()
+    if octets and exchange.asks_head():
+        octets -= len(page.body)
+    if exchange.reply is not None and answer is not None and answer.head is not None:
+        octets += answer.head.log_octets()
     return octets
 
 
@@ -81,13 +79,15 @@ def own_status(exchange: "Exchange", cause: int, phase: Phase) -> int:
         return 200
     if not exchange.upload.is_done and (cause == phases.CLIENT_ABORT or is_shut_down(cause)):
         return -1  # nothing is told to a client that breaks off its own body, or that is cut while it sends
+    if cause == phases.CLIENT_ABORT and phase is phases.HEADERS and exchange.client.is_gone:
+        return -1
     return 400 if exchange.upload.is_bad else phases.status_for(cause, phase)
 
 
 def count_so_far(exchange: "Exchange") -> None:
     """Adds what octets have gone each way since the last time (`option contstats`)."""
     answer = exchange.answer
-    received = exchange.head.log_octets() + exchange.upload.data_octets - exchange.counted_in
+    received = exchange.head.log_octets() + exchange.upload.logged_octets() - exchange.counted_in
     sent = (answer.logged_octets() if answer is not None else 0) - exchange.counted_out
     if exchange.backend is None or exchange.server is None:
         return  # all three or none: what is counted here is not counted at the end
@@ -106,8 +106,7 @@ def count_so_far(exchange: "Exchange") -> None:
 def count(exchange: "Exchange", cause: int, phase: Phase, status: int, octets: int, had_slot: bool, now: float) -> None:
     """Raises the counters of frontend, backend and server."""
     upload = exchange.upload
-    received = exchange.head.log_octets() + upload.data_octets + (1 if upload.kind == CHUNKED and upload.is_done else 0)
-    received -= exchange.counted_in
+    received = exchange.head.log_octets() + upload.logged_octets() - exchange.counted_in
     octets -= exchange.counted_out
     answer = exchange.answer
     is_from_server = answer is not None and answer.has_begun
@@ -291,13 +290,15 @@ def record_of(exchange: "Exchange", cause: int, phase: Phase, status: int, octet
         record.tr_ms = -1  # its body was waited for in vain: HAProxy has no request then
     record.tw_ms, record.tc_ms, record.resp_ms = timers_ms(exchange)
     record.ta_ms = int((now - exchange.begun_at) * 1000.0 + 0.5)
+    if phase is phases.TARPIT:
+        record.tr_ms, record.tw_ms = -1, record.ta_ms + 1  # to HAProxy a request that never was complete, and waited
     record.status = status
     record.bytes_read = octets
     record.cause = cause
     record.phase = DASH if cause == phases.NORMAL else phase.letter
     if cause == phases.CLIENT_ABORT and phase in (phases.CONNECT, phases.HEADERS):
-        # HAProxy's D: without abortonclose only a client that breaks off its own body ends a request that waits.
-        if not exchange.upload.is_done:
+        # HAProxy's D: who breaks off the own body, and who resets while the server thinks.
+        if not exchange.upload.is_done or (phase is phases.HEADERS and exchange.client.is_gone):
             record.phase = phases.DATA.letter
     elif is_shut_down(cause) and (phase is phases.TUNNEL or not exchange.upload.is_done):
         record.phase = DASH  # HAProxy's streams have no letter yet while they pass the client's octets on
@@ -353,11 +354,8 @@ def detail_of(exchange: "Exchange", record: Record, phase: Phase) -> None:
     detail.sent_cookie = sent_cookie(exchange, phase)
     detail.set_cookie = set_cookie(exchange)
     detail.waited_ms = max(0, int((exchange.begun_at - exchange.client.idle_since) * 1000.0 + 0.5))
-    upload = exchange.upload
     if not words.is_early or phase is not phases.DATA:
-        detail.uploaded = (
-            exchange.head.log_octets() + upload.data_octets + (1 if upload.kind == CHUNKED and upload.is_done else 0)
-        )
+        detail.uploaded = exchange.head.log_octets() + exchange.upload.logged_octets()
     target = exchange.target
     if target is not None and not exchange.is_local:
         detail.server_host, detail.server_port = target.config.host, target.config.port

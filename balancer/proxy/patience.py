@@ -1,11 +1,14 @@
 """Whom an exchange waits for, and how long: the file's timeouts by phase."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from balancer.proxy import phase as phases
 
 if TYPE_CHECKING:
     from balancer.proxy.exchange import Exchange
+
+# How long a connect may take whose client has left.
+LAST_S: Final = 0.2
 
 
 def waits_for_client(exchange: "Exchange") -> bool:
@@ -18,6 +21,20 @@ def waits_for_client(exchange: "Exchange") -> bool:
     if exchange.phase is not phases.HEADERS or exchange.upload.is_done or channel is None:
         return False
     return not channel.is_blocked
+
+
+def has_left(exchange: "Exchange") -> bool:
+    """Whether `option abortonclose` ends this request, which has met no server yet: its client has half-closed."""
+    return exchange.client.has_ended and exchange.backend is not None and exchange.backend.config.abortonclose
+
+
+def last_moment(now: float) -> float:
+    """Until when a connect that is under way may still succeed when its client has left.
+
+    The end of a client that asks and half-closes at once comes in the turn of the loop in which the connect begins. To HAProxy
+    that is a client that leaves a server (400 `CH`), and none that leaves a connect (`CC`).
+    """
+    return now + LAST_S
 
 
 def _tunnel_waits_for_client(exchange: "Exchange") -> bool:

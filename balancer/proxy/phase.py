@@ -55,7 +55,6 @@ STATUS: Final = {
     (INTERNAL, "Q"): 500,
     (PROXY, "Q"): 400,
     (CLIENT_TIMEOUT, "Q"): 408,
-    (CLIENT_ABORT, "C"): 503,
     (CLIENT_TIMEOUT, "C"): 408,
     (SERVER_ABORT, "C"): 503,
     (SERVER_TIMEOUT, "C"): 503,

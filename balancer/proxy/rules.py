@@ -8,7 +8,10 @@ fails there is answered 500, and never sent.
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final
 
+from balancer.backend.backend import Backend
+from balancer.backend.server import Server
 from balancer.http.errors import ErrorPage, page_from_file
+from balancer.http.framing import NO_BODY
 from balancer.http.head import RequestHead, ResponseHead
 from balancer.http.octets import CLASS, FIELD
 from balancer.http.reasons import reason_of
@@ -147,13 +150,18 @@ def choose_backend(exchange: "Exchange", rules: tuple[Rule, ...]) -> str:
     return ""
 
 
-def choose_server(exchange: "Exchange", rules: tuple[Rule, ...]) -> str:
-    """The server of the first `use-server` that applies, "" for none."""
+def choose_server(exchange: "Exchange", backend: Backend, rules: tuple[Rule, ...]) -> Server | None:
+    """The server of the first `use-server` that applies and whose server may be used."""
     scene = scene_of(exchange)
     for rule in rules:
         if holds(scene, rule.condition):
-            return text(scene, rule.value).decode("utf-8", "replace") if rule.value else rule.name
-    return ""
+            name = text(scene, rule.value).decode("utf-8", "replace") if rule.value else rule.name
+            server = backend.find_server(name)
+            if server is None:
+                return None
+            if server.is_usable() or backend.config.persist or exchange.is_forced:
+                return server
+    return None
 
 
 def first_that_holds(exchange: "Exchange", rules: tuple[Rule, ...]) -> str:
@@ -343,6 +351,8 @@ def _answer(exchange: "Exchange", scene: Scene, rule: Rule, is_backend: bool, no
         page = _redirect(scene, rule)
         if page is None:
             return False
+        if exchange.upload.kind != NO_BODY and not is_response:
+            _close_behind(page)
         exchange.reply = page
         exchange.finish(phases.LOCAL, now)
     elif action == "reject":
@@ -390,6 +400,12 @@ def local_page(status: int, fields: list[tuple[bytes, bytes]], body: bytes, reas
     page.keeps = head
     page.body = body
     return page
+
+
+def _close_behind(page: ErrorPage) -> None:
+    """HAProxy reads no body of a request that it redirects: it closes, and counts that it says so."""
+    page.always_closes = True
+    page.logged_octets += len(b"connection" + b"close")
 
 
 def _redirect(scene: Scene, rule: Rule) -> ErrorPage | None:

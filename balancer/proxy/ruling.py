@@ -7,7 +7,7 @@ at each point. `use_backend` moves the exchange to the route of another backend,
 from typing import TYPE_CHECKING
 
 from balancer.backend.backend import Backend
-from balancer.backend.persistence import NONE
+from balancer.backend.persistence import NO_LETTER, NONE, UNUSED
 from balancer.backend.server import Server
 from balancer.http.errors import ErrorPage
 from balancer.http.head import ResponseHead
@@ -122,15 +122,15 @@ class Ruling:
         verdict = first_that_holds(exchange, self.backend.persistence) if self.backend.persistence else ""
         exchange.is_forced = verdict == "force-persist"
         exchange.read_cookie(backend, exchange.begun_wall)
-        if verdict == "ignore-persist":
+        is_ignored = verdict == "ignore-persist"
+        if is_ignored:
             exchange.bound_to = None
             scene_of(exchange).ignores_cookie = True
-            if exchange.cookie_letter:
-                exchange.cookie_letter = NONE
-        if self.backend.servers and exchange.bound_to is None:
-            server = backend.find_server(rules.choose_server(exchange, self.backend.servers))
-            if server is not None and server.is_usable():
-                exchange.bound_to = server
+        server = rules.choose_server(exchange, backend, self.backend.servers) if self.backend.servers else None
+        if server is not None:
+            exchange.bound_to = server
+        if (is_ignored or server is not None) and exchange.cookie_letter not in (NO_LETTER, NONE):
+            exchange.cookie_letter = UNUSED
 
     def answered(self, exchange: "Exchange", head: ResponseHead, now: float) -> ResponseHead | None:
         """The rules of both sides on an answer; None where the exchange has ended."""

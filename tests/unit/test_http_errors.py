@@ -41,17 +41,17 @@ def test_a_page_on_a_connection_that_goes_on() -> None:
 
 
 @pytest.mark.parametrize(("status", "reason"), [(400, b"Bad request"), (408, b"Request Time-out"), (501, b"Not Implemented")])
-def test_pages_that_always_close_spell_their_fields_the_old_way(status: int, reason: bytes) -> None:
+def test_pages_for_what_never_was_a_request_spell_their_fields_the_old_way(status: int, reason: bytes) -> None:
     page = PAGES[status]
-    assert page.always_closes
-    assert page.keeps == page.closes
+    assert page.always_closes == (status != 501)
+    assert (page.keeps == page.closes) == page.always_closes
     assert page.closes == (
         b"HTTP/1.1 %d %s\r\nContent-length: %d\r\nCache-Control: no-cache\r\n"
         b"Connection: close\r\nContent-Type: text/html\r\n\r\n" % (status, reason, len(BODIES[status]))
     )
 
 
-@pytest.mark.parametrize(("status", "octets"), [(503, 217), (502, 209), (504, 198), (400, 0), (408, 0)])
+@pytest.mark.parametrize(("status", "octets"), [(503, 217), (502, 209), (504, 198), (400, 206), (408, 232), (501, 242)])
 def test_the_logged_sizes_that_haproxy_logs(status: int, octets: int) -> None:
     assert PAGES[status].logged_octets == octets
 
@@ -111,5 +111,5 @@ def test_any_file_makes_a_page_that_ends_by_closing(raw: bytes) -> None:
     assert page.always_closes
 
 
-def test_an_errorfile_for_a_refused_request_logs_nothing_as_haproxy() -> None:
-    assert page_from_file(400, OLD).logged_octets == 0
+def test_an_errorfile_counts_the_same_for_any_status() -> None:
+    assert page_from_file(400, OLD).logged_octets == page_from_file(503, OLD).logged_octets

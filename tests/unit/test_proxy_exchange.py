@@ -1,7 +1,7 @@
 """One request and its answer without a socket: failures, retries, time, queues, and what is left when it is over."""
 
 import pytest
-from fakes import World
+from fakes import Talk, World
 from records import backend_record, cookie_record, images, server_record
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -244,6 +244,44 @@ def test_a_reset_in_the_answer_ends_the_request() -> None:
     talk.exchange.client_ended(True, world.services.time_s)
     assert (talk.flags(), channel.end_mark) == ("CDNI", "close")
     assert world.is_at_rest()
+
+
+def asked_and_left() -> tuple[World, Talk]:
+    """`option abortonclose`, and a client that half-closes while the connect is under way."""
+    world = farm(abortonclose=True)
+    talk = world.get()
+    talk.client.has_ended = True
+    talk.exchange.client_ended(False, world.services.time_s)
+    assert talk.client.end == ""
+    return world, talk
+
+
+def test_who_asks_and_half_closes_at_once_is_told_and_no_server_is_asked() -> None:
+    world, talk = asked_and_left()
+    channel = world.connects()
+    record = talk.record()
+    assert (talk.flags(), record.status, record.bytes_read, channel.got, channel.end_mark) == ("CHNN", 400, 206, b"", "close")
+    assert talk.client.got.startswith(b"HTTP/1.1 400 ")
+    assert world.is_at_rest()
+
+
+def test_who_leaves_a_connect_that_does_not_come_is_told_nothing() -> None:
+    world, talk = asked_and_left()
+    world.passes(0.3)
+    assert (talk.flags(), talk.record().status, talk.client.got, talk.client.end) == ("CCNN", -1, b"", "abort")
+    assert world.is_at_rest()
+
+
+def test_who_resets_while_a_connect_or_a_server_is_waited_for_is_told_nothing() -> None:
+    for is_connected, flags in ((False, "CCNN"), (True, "CDNN")):
+        world = farm(abortonclose=True)
+        talk = world.get()
+        if is_connected:
+            world.connects()
+        talk.client.is_gone = talk.client.has_ended = True
+        talk.exchange.client_ended(True, world.services.time_s)
+        assert (talk.flags(), talk.record().status, talk.record().bytes_read) == (flags, -1, 0)
+        assert world.is_at_rest()
 
 
 # --- back-pressure, faults of ours -------------------------------------------------------------------------------------

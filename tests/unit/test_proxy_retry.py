@@ -151,7 +151,7 @@ def test_what_a_phase_may_follow(to: Phase, sources: set[str]) -> None:
         ("sH", 504),
         ("cH", 408),
         ("CH", 400),
-        ("CC", 503),
+        ("CC", -1),
         ("CQ", 503),
         ("SD", -1),
         ("sD", -1),
