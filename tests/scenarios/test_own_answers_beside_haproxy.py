@@ -4,13 +4,15 @@ Each row is a conversation that both programs hold; status, end, cookies, body a
 timers must be the same. What differs on purpose has a test of its own, and a row in docs/differences.md.
 """
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 from peers import require_peer
-from sides import ScriptedServer, Seen, Side, side
+from running import wait_until
+from sides import ScriptedServer, Seen, Side, parse_line, side
 
 HEAD: Final = """
 global
@@ -28,6 +30,7 @@ TWO: Final = " server app1 127.0.0.1:{alive} cookie up\n server app2 127.0.0.1:{
 SECTIONS: Final[dict[str, str]] = {
     "tarpit": "http-request tarpit if {{{{ path /tarpit }}}}\n server app1 127.0.0.1:{alive}",
     "plain": "server app1 127.0.0.1:{alive}",
+    "counted": 'log-format "%U %B"\n server app1 127.0.0.1:{alive}',
     "nobody": "",
     "refusing": "retries 0\n server app1 127.0.0.1:{dead}",
     "own_page": "errorfile 503 {page}\n retries 0\n server app1 127.0.0.1:{dead}",
@@ -155,13 +158,44 @@ def test_who_leaves_before_there_is_a_server_is_told_nothing(sides: list[Side]) 
     assert (ours.status, ours.end, theirs.status, theirs.end) == (0, "reset", 0, "closed")
 
 
-@pytest.mark.parametrize("way", [0, 1])
-def test_trailers_are_octets_of_the_message(sides: list[Side], way: int) -> None:
-    """Their names and values, in either direction; what was sent is told by the statistics."""
-    request = ask("trailers") if way else ask("", CHUNKED, method="POST", body=b"3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n")
-    counts = []
+@pytest.mark.parametrize("first", ["", "chunked", "trailers", "unchanged"])
+@pytest.mark.parametrize("second", ["", "chunked"])
+def test_of_two_requests_at_once_each_is_counted_for_itself(sides: list[Side], first: str, second: str) -> None:
+    last = ask(second, CHUNKED, "Connection: close", method="POST", body=b"5\r\nhello\r\n3\r\nyou\r\n0\r\n\r\n")
+    seen = []
     for one in sides:
-        line = one.talk("plain", request).line
-        assert line is not None
-        counts.append(line.octets)
-    assert counts[0] == counts[1]
+        before = len(one.log.lines())
+        raw = exchanged(one, "plain", ask(first) + last)
+        wait_until(lambda: len(one.log.lines()) >= before + 2, f"two lines of {one.name}")  # noqa: B023
+        lines = [parse_line(text) for _, text in one.log.lines()[before:]]
+        seen.append((raw.count(b"HTTP/1.1 "), [(line.request, line.status, line.octets) for line in lines if line]))
+    assert seen[0] == seen[1]
+    assert seen[0][0] == len(seen[0][1]) == 2
+
+
+def exchanged(one: Side, section: str, octets: bytes) -> bytes:
+    """All that comes on a connection until the program closes it."""
+    with socket.create_connection(("127.0.0.1", one.ports[section]), 5.0) as client:
+        client.sendall(octets)
+        raw = b""
+        while piece := client.recv(65536):
+            raw += piece
+    return raw
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        ask("trailers", "Connection: close"),
+        ask("", CHUNKED, "Connection: close", method="POST", body=b"3\r\nabc\r\n0\r\nX-Sum: 1\r\nY:z\r\n\r\n"),
+    ],
+    ids=["of an answer", "of a request"],
+)
+def test_trailers_count_by_their_names_and_values(sides: list[Side], octets: bytes) -> None:
+    seen = []
+    for one in sides:
+        before = len(one.log.lines())
+        exchanged(one, "counted", octets)
+        wait_until(lambda: len(one.log.lines()) > before, f"a line of {one.name}")  # noqa: B023
+        seen.append(one.log.lines()[before])
+    assert seen[0] == seen[1]
