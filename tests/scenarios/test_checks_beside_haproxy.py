@@ -261,7 +261,11 @@ class Checked:
 
     def wait_for_check(self, section: str, state: str) -> None:
         """Waits until the first server of the section shows that state of its check."""
-        wait_until(lambda: self.rows(section)[0]["check_status"] == state, f"a check of {section} in {self.side.name}")
+        wait_until(
+            lambda: self.rows(section)[0]["check_status"] == state,
+            f"a check of {section} in {self.side.name}",
+            tells=lambda: str(self.rows(section)),
+        )
 
     def visit(self, section: str, path: str) -> bytes:
         """One request by a visitor; what came."""
