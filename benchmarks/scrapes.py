@@ -95,15 +95,14 @@ class Visitor:
     def visits(self, goes_on: Callable[[], bool]) -> list[tuple[float, float]]:
         """Requests, one a millisecond and one at least; the wait of each, and what of it was for a processor."""
         found: list[tuple[float, float]] = []
-        lost = self._ready_s()
         while not found or goes_on():
+            lost = self._ready_s()
             began = time.perf_counter()
             self.socket.sendall(REQUEST)
             self._read_answer()
             wait = time.perf_counter() - began
-            now = self._ready_s()
-            found.append((wait, now - lost))
-            lost = now
+            # Two that are ready at once lose the same time, and what is lost cannot be more than all.
+            found.append((wait, min(wait, self._ready_s() - lost)))
             time.sleep(max(0.0, EVERY_S - wait))
         return found
 
